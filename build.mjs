@@ -1,0 +1,55 @@
+/**
+ * Builds everything. `dist/` is what the package ships: bundled, with what needs threads in chunks of their own that are
+ * loaded when a run first asks for them. `build/` holds the tests, the benchmarks and the examples, which import `millrace`
+ * as a user does.
+ *
+ *   node build.mjs           everything
+ *   node build.mjs --fast    without the type declarations
+ */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+process.chdir(fileURLToPath(new URL('.', import.meta.url)));
+
+const sources = (folder) =>
+  readdirSync(folder, { recursive: true })
+    .map((file) => `${folder}/${file}`)
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'));
+
+const node = { platform: 'node', format: 'esm', target: 'node20', sourcemap: true, logLevel: 'warning' };
+
+rmSync('dist', { recursive: true, force: true });
+rmSync('build', { recursive: true, force: true });
+
+await build({
+  ...node,
+  entryPoints: { index: 'src/index.ts', worker: 'workers/worker.ts' },
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  packages: 'external', // piscina does not survive bundling
+  sourcesContent: false,
+});
+
+// Task modules (examples, fixtures) must stay modules of their own: a worker imports them by their URL.
+const modules = [...sources('examples'), ...sources('test/fixtures'), ...sources('bench')];
+await build({ ...node, entryPoints: modules, outdir: 'build', outbase: '.' });
+
+// A test may look inside the library, so each is bundled with the internals that it imports.
+await build({
+  ...node,
+  entryPoints: sources('test').filter((file) => file.endsWith('.test.ts')),
+  outdir: 'build',
+  outbase: '.',
+  bundle: true,
+  packages: 'external',
+  external: ['../fixtures/*', '../../examples/*'],
+});
+
+if (!process.argv.includes('--fast')) {
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
+    stdio: 'inherit',
+  });
+}

@@ -1,0 +1,179 @@
+import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { inspect } from 'node:util';
+import { ArgumentError, received } from '../errors.js';
+import { type Definition, type Shape, shapeOf } from './definition.js';
+import { type Mapping, mapArguments, mapResult, type Provision } from './mapping.js';
+import { register } from './registry.js';
+import type { TaskFunction } from './signature.js';
+
+/** The options of a task as they come from JavaScript. */
+interface RawOptions {
+  name?: unknown;
+  requires?: unknown;
+  optional?: unknown;
+  rebind?: unknown;
+  inject?: unknown;
+  provides?: unknown;
+  priority?: unknown;
+  timeout?: unknown;
+  execute?: unknown;
+  revert?: unknown;
+}
+
+const brand = Symbol.for('millrace.task');
+const KNOWN = [
+  'name',
+  'requires',
+  'optional',
+  'rebind',
+  'inject',
+  'provides',
+  'priority',
+  'timeout',
+  'execute',
+  'revert',
+];
+const OF_THE_CODE = ['requires', 'optional', 'execute', 'revert'];
+
+/** A task as the compiler and the engine see it: immutable, everything about it resolved but its place in a flow. */
+export class TaskAtom {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly mapping: Mapping;
+  readonly provision: Provision;
+  readonly priority: number;
+  /** Milliseconds; `undefined`: as configured. */
+  readonly timeout: number | undefined;
+  readonly #options: RawOptions;
+
+  constructor(definition: Definition, options: RawOptions) {
+    const name = options.name as string;
+    this.name = name;
+    this.mapping = mapArguments(name, options);
+    this.provision = mapResult(name, options.provides);
+    this.shape = shapeOf(definition, this.mapping.params);
+    this.priority = (options.priority as number | undefined) ?? 0;
+    this.timeout = options.timeout as number | undefined;
+    this.#options = options;
+  }
+
+  get definition(): Definition {
+    return this.shape.definition;
+  }
+
+  /** Whether it may run on another thread. */
+  get travels(): boolean {
+    return this.shape.definition.module !== undefined;
+  }
+
+  with(overrides: RawOptions): TaskAtom {
+    const merged = { ...this.#options, ...checkOptions(overrides, 'with()', OF_THE_CODE) };
+    if (overrides.inject !== undefined && this.#options.inject !== undefined) {
+      merged.inject = { ...(this.#options.inject as object), ...(overrides.inject as object) };
+    }
+    return new TaskAtom(this.definition, merged);
+  }
+
+  [inspect.custom](): string {
+    const { requires, optional, provides } = this.#options;
+    const parts = [this.travels ? 'travels' : 'local'];
+    if (requires !== undefined) parts.push(`requires ${String(requires)}`);
+    if (optional !== undefined) parts.push(`optional ${String(optional)}`);
+    if (provides !== undefined) parts.push(`provides ${this.provision.names.join(',')}`);
+    return `Task '${this.name}' (${parts.join('; ')})`;
+  }
+}
+Object.defineProperty(TaskAtom.prototype, brand, { value: true });
+
+/** Whether a value is a task, made by any loaded copy of the package. */
+export function isTask(value: unknown): value is TaskAtom {
+  return typeof value === 'object' && value !== null && brand in value;
+}
+
+/**
+ * Makes a task: a named piece of work that says what it needs and what it gives.
+ *
+ * `task(import.meta.url, options)` may run on any thread that can import that module; `task(options)` stays on the scheduler's
+ * thread and may be a closure.
+ *
+ * @throws {@link ArgumentError} when an option is wrong, or when the module has already defined a task of that name
+ * @example
+ * export const resize = task(import.meta.url, {
+ *   name: 'resize',
+ *   requires: ['pixels', 'width'],
+ *   provides: 'thumb',
+ *   execute({ pixels, width }: { pixels: Uint8Array; width: number }) { ... },
+ * });
+ */
+export const task = ((...args: [unknown] | [unknown, unknown]): TaskAtom => {
+  const travels = args.length > 1;
+  const options = checkOptions(travels ? args[1] : args[0], 'task()', []);
+  const name = options.name;
+  if (typeof name !== 'string' || name === '') {
+    throw new ArgumentError(`task(): name must be a non-empty string; received ${received(name)}`);
+  }
+  if (typeof options.execute !== 'function') {
+    throw new ArgumentError(`Task '${name}': execute must be a function; received ${received(options.execute)}`, {
+      task: name,
+    });
+  }
+  if (options.revert !== undefined && typeof options.revert !== 'function') {
+    throw new ArgumentError(`Task '${name}': revert must be a function; received ${received(options.revert)}`, {
+      task: name,
+    });
+  }
+  const definition: Definition = {
+    name,
+    module: travels ? moduleUrl(name, args[0]) : undefined,
+    execute: options.execute as Definition['execute'],
+    revert: options.revert as Definition['revert'],
+    shapes: new Map(),
+  };
+  const made = new TaskAtom(definition, options);
+  if (definition.module !== undefined) register(definition.module, definition);
+  return made;
+}) as unknown as TaskFunction;
+
+function moduleUrl(task: string, module: unknown): string {
+  if (module instanceof URL) return module.href;
+  if (typeof module === 'string') {
+    if (isAbsolute(module)) return pathToFileURL(module).href;
+    if (URL.canParse(module)) return module;
+  }
+  throw new ArgumentError(
+    `Task '${task}': the first argument must be the URL of the task's module, as in task(import.meta.url, { ... }); ` +
+      `received ${received(module)}`,
+    { task },
+  );
+}
+
+function checkOptions(options: unknown, where: string, refused: readonly string[]): RawOptions {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new ArgumentError(`${where}: options must be an object; received ${received(options)}`);
+  }
+  const given = options as RawOptions;
+  const label = typeof given.name === 'string' ? `Task '${given.name}'` : where;
+  for (const key of Object.keys(options)) {
+    if (refused.includes(key)) {
+      throw new ArgumentError(
+        `${label}: ${key} belongs to the task's code; a copy cannot change it. Define another task`,
+      );
+    }
+    if (!KNOWN.includes(key)) {
+      throw new ArgumentError(`${label}: unknown option '${key}'; the options are ${KNOWN.join(', ')}`);
+    }
+  }
+  if (given.name !== undefined && (typeof given.name !== 'string' || given.name === '')) {
+    throw new ArgumentError(`${where}: name must be a non-empty string; received ${received(given.name)}`);
+  }
+  if (given.priority !== undefined && !Number.isFinite(given.priority)) {
+    throw new ArgumentError(`${label}: priority must be a finite number; received ${received(given.priority)}`);
+  }
+  if (given.timeout !== undefined && !(typeof given.timeout === 'number' && given.timeout > 0)) {
+    throw new ArgumentError(
+      `${label}: timeout must be a number of milliseconds above 0; received ${received(given.timeout)}`,
+    );
+  }
+  return given;
+}

@@ -1,0 +1,71 @@
+/** The kinds of value that an option may take: how each is checked, and how it is read from the text of a variable. */
+export interface Kind<T> {
+  /** What is expected, as messages say it: `a whole number from 1`. */
+  readonly expected: string;
+  /** Whether a value is of this kind. */
+  accepts(value: unknown): value is T;
+  /** Reads the text of an environment variable. What cannot be read is returned as it is, for `accepts` to refuse. */
+  fromText(text: string): unknown;
+}
+
+/** The longest time that a timer can wait, in milliseconds; Node fires a longer one at once. */
+const longestTimer = 2 ** 31 - 1;
+
+/** A word of a list. */
+export function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
+  return {
+    expected: words.map((word) => `'${word}'`).join(' or '),
+    accepts: (value): value is T => (words as readonly unknown[]).includes(value),
+    fromText: (text) => text,
+  };
+}
+
+/** A whole number of at least `from`. */
+export function whole(range: { from: number; orInfinity?: boolean }): Kind<number> {
+  return {
+    expected: `a whole number from ${range.from}${range.orInfinity ? ', or Infinity' : ''}`,
+    accepts: (value): value is number =>
+      (Number.isSafeInteger(value) && (value as number) >= range.from) ||
+      (range.orInfinity === true && value === Number.POSITIVE_INFINITY),
+    fromText: readNumber,
+  };
+}
+
+/** A time of at least `from` milliseconds, that a timer can wait for. */
+export function milliseconds(range: { from: number; orInfinity?: boolean }): Kind<number> {
+  const { accepts } = whole(range);
+  return {
+    expected: `a whole number of milliseconds from ${range.from} to ${longestTimer}${range.orInfinity ? ', or Infinity' : ''}`,
+    accepts: (value): value is number =>
+      accepts(value) && (value <= longestTimer || value === Number.POSITIVE_INFINITY),
+    fromText: readNumber,
+  };
+}
+
+/** A number above 0, not necessarily whole. */
+export const positive: Kind<number> = {
+  expected: 'a number above 0',
+  accepts: (value): value is number => Number.isFinite(value) && (value as number) > 0,
+  fromText: readNumber,
+};
+
+/** How many workers there are: a number, or a part of what the process may use. */
+export type PoolSize = 'auto' | number | `${number}%`;
+
+const percentage = /^(?=.*[1-9])\d{1,4}(\.\d+)?%$/;
+
+/** The size of a pool of workers. */
+export const poolSize: Kind<PoolSize> = {
+  expected: "'auto', a whole number from 1, or a percentage such as '50%'",
+  accepts: (value): value is PoolSize =>
+    value === 'auto' ||
+    (Number.isSafeInteger(value) && (value as number) >= 1) ||
+    (typeof value === 'string' && percentage.test(value)),
+  fromText: readNumber,
+};
+
+/** Only plain decimals are read, so that a variable never means something that its text does not show. */
+function readNumber(text: string): unknown {
+  if (text === 'Infinity') return Number.POSITIVE_INFINITY;
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+}

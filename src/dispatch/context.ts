@@ -1,0 +1,87 @@
+import { types } from 'node:util';
+import type { Services, TaskContext } from '../atoms/index.js';
+import { ArgumentError, RunError, received } from '../errors.js';
+
+/** `setTimeout` fires at once for a longer delay. */
+export const LONGEST_DELAY = 2 ** 31 - 1;
+
+/** What the two contexts, here and in a worker, have in common: progress that is checked, and a signal that is made late. */
+export abstract class Context implements TaskContext {
+  abstract readonly name: string;
+  abstract readonly flow: string;
+  abstract readonly aborted: boolean;
+  #controller: AbortController | undefined;
+  #cancelled: { reason: unknown } | undefined;
+  #services: Services | undefined;
+
+  /** Few tasks look at it, and a signal costs more than a small task. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#cancelled) this.#controller.abort(this.#cancelled.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get services(): Services {
+    this.#services ??= services((name, args) => this.call(name, args));
+    return this.#services;
+  }
+
+  progress(fraction: number, details?: unknown): void {
+    if (typeof fraction !== 'number' || Number.isNaN(fraction)) {
+      throw new ArgumentError(
+        `Task '${this.name}': progress must be a number from 0 to 1; received ${received(fraction)}`,
+      );
+    }
+    this.report(Math.min(1, Math.max(0, fraction)), details);
+  }
+
+  log(message: string, details?: unknown): void {
+    this.say(String(message), details);
+  }
+
+  get cancelled(): boolean {
+    return this.#cancelled !== undefined;
+  }
+
+  /** Tells the task to stop. */
+  cancel(reason: unknown): void {
+    if (this.#cancelled) return;
+    this.#cancelled = { reason };
+    this.#controller?.abort(reason);
+  }
+
+  protected abstract report(fraction: number, details: unknown): void;
+  protected abstract say(message: string, details: unknown): void;
+  protected abstract call(service: string, args: unknown[]): Promise<unknown>;
+}
+
+/** `services.anything(...)` becomes `call('anything', [...])`. */
+function services(call: (name: string, args: unknown[]) => Promise<unknown>): Services {
+  return new Proxy({} as Services, {
+    get: (_, name) =>
+      typeof name === 'symbol' || name === 'then' ? undefined : (...args: unknown[]) => call(name, args),
+  });
+}
+
+/** Calls a service on the scheduler's thread. */
+export async function callService(
+  offered: Readonly<Record<string, (...args: any[]) => unknown>>,
+  task: string,
+  name: string,
+  args: unknown[],
+): Promise<unknown> {
+  const service = Object.hasOwn(offered, name) ? offered[name] : undefined;
+  if (typeof service === 'function') return await service(...args);
+  const names = Object.keys(offered).join(', ') || 'none';
+  throw new RunError('ERR_MILLRACE_SERVICE', `Task '${task}' called service '${name}'; the run offers ${names}`, {
+    task,
+  });
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    types.isPromise(value) || (typeof value === 'object' && value !== null && typeof (value as any).then === 'function')
+  );
+}

@@ -1,0 +1,158 @@
+/** A worker thread as the pool sees it: the packets that it holds, and what it knows. */
+import type { Shape } from '../atoms/index.js';
+import {
+  FLAGS,
+  type FromWorker,
+  type Packet,
+  RUNNING_MEMBER,
+  RUNNING_PACKET,
+  TAKEN_BACK,
+  type ToWorker,
+  WAITING,
+} from '../wire/index.js';
+import type { Thread } from './threads.js';
+
+/** A packet before it is sent: what does not depend on the thread. */
+export interface Draft extends Omit<Packet, 'type' | 'id' | 'flag' | 'run' | 'define' | 'shapes'> {
+  /** The atoms of its members. */
+  readonly atoms: readonly number[];
+  readonly shapes: readonly Shape[];
+  /** The values that the thread keeps from now on. */
+  readonly keeping: readonly number[];
+  /** How long it is thought to take, in ms; `NaN`: unknown. */
+  readonly expected: number;
+}
+
+/** A packet on its way. */
+export interface Flight {
+  readonly id: number;
+  readonly flag: number;
+  readonly lane: Lane;
+  readonly draft: Draft;
+  /** Who sent it; `undefined` once it was taken back. */
+  owner: FlightOwner | undefined;
+  /** How many members the scheduler knows to have begun, and how many to have ended. */
+  begun: number;
+  ended: number;
+  /** Why its running member was told to stop. */
+  stopped: Error | undefined;
+  /** For the timeout of its member, or for the grace after it was told to stop. */
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** Is told what becomes of its packets. */
+export interface FlightOwner {
+  /** A number of its own. */
+  readonly run: number;
+  /** The flight is the one that the thread runs now. */
+  first(flight: Flight): void;
+  /** The thread has sent something about it. */
+  received(flight: Flight, message: Exclude<FromWorker, { type: 'fatal' }>): void;
+  /** The thread has died. `member` is the one that ran; `undefined`: none did. */
+  lost(flight: Flight, error: unknown, member: number | undefined): void;
+}
+
+/** So many packets may be with a thread: the one that runs, and one that hides how long the next one is on its way. */
+const HOLD = 2;
+/** Behind a packet that takes longer, in ms, none waits: another thread may be free sooner. */
+const SHORT = 2;
+
+let lastId = 0;
+
+export class Lane {
+  readonly thread: Thread;
+  /** The packets with the thread, the running one first. */
+  readonly flights: Flight[] = [];
+  /** What the thread dies of, when it could still say so. */
+  fatal: unknown;
+  readonly #shapes = new Set<number>();
+  /** The values that the thread keeps, by run. */
+  readonly #kept = new Map<number, Set<number>>();
+  readonly #flags = Array.from({ length: HOLD }, (_, flag) => flag);
+
+  constructor(thread: Thread) {
+    this.thread = thread;
+  }
+
+  /** Whether the thread can take a packet now. */
+  get open(): boolean {
+    return this.flights.length === 0 || (this.flights.length < HOLD && this.flights[0].draft.expected <= SHORT);
+  }
+
+  /** Whether the thread keeps a value of a run. */
+  keeps(run: number, value: number): boolean {
+    return this.#kept.get(run)?.has(value) === true;
+  }
+
+  /** @throws {DOMException} `DataCloneError`, and then nothing has happened */
+  send(draft: Draft, owner: FlightOwner): Flight {
+    const { atoms, shapes, keeping, expected, ...body } = draft;
+    const flag = this.#flags[this.#flags.length - 1];
+    const unknown = new Set(shapes.filter(({ id }) => !this.#shapes.has(id)));
+    const packet: Packet = {
+      ...body,
+      ...{ type: 'packet', id: ++lastId, flag, run: owner.run },
+      define: unknown.size === 0 ? undefined : Array.from(unknown, toWire),
+      shapes: shapes.map(({ id }) => id),
+    };
+    Atomics.store(this.thread.words, FLAGS + flag, WAITING);
+    this.thread.post(packet satisfies ToWorker);
+    this.#flags.pop();
+    for (const { id } of unknown) this.#shapes.add(id);
+    if (keeping.length > 0) {
+      const kept = this.#kept.get(owner.run) ?? new Set();
+      for (const value of keeping) kept.add(value);
+      this.#kept.set(owner.run, kept);
+    }
+    const flight: Flight = {
+      ...{ id: packet.id, flag, lane: this, draft, owner, begun: 0, ended: 0, stopped: undefined, timer: undefined },
+    };
+    this.flights.push(flight);
+    if (this.flights.length === 1) owner.first(flight);
+    return flight;
+  }
+
+  /** Takes a flight back, unless it has started. */
+  takeBack(flight: Flight): boolean {
+    if (flight === this.flights[0]) return false;
+    const flag = FLAGS + flight.flag;
+    if (Atomics.compareExchange(this.thread.words, flag, WAITING, TAKEN_BACK) !== WAITING) return false;
+    flight.owner = undefined;
+    return true;
+  }
+
+  /** Raises a flight's flag, and never lowers it. */
+  raise({ flag }: Flight, value: number): void {
+    const { words } = this.thread;
+    if (Atomics.load(words, FLAGS + flag) < value) Atomics.store(words, FLAGS + flag, value);
+  }
+
+  /** The thread is through with a flight. */
+  land(flight: Flight): void {
+    clearTimeout(flight.timer);
+    this.flights.splice(this.flights.indexOf(flight), 1);
+    this.#flags.push(flight.flag);
+    const [first] = this.flights;
+    first?.owner?.first(first);
+  }
+
+  /** The thread has died: so have its flights. */
+  crash(error: unknown): void {
+    const { words } = this.thread;
+    const running = Atomics.load(words, RUNNING_PACKET);
+    const member = Atomics.load(words, RUNNING_MEMBER) - 1;
+    for (const flight of this.flights) {
+      clearTimeout(flight.timer);
+      flight.owner?.lost(flight, error, flight.id === running && member >= 0 ? member : undefined);
+    }
+  }
+
+  /** A run is over: the thread need not keep anything for it. */
+  forget(run: number): void {
+    if (this.#kept.delete(run)) this.thread.post({ type: 'forget', run } satisfies ToWorker);
+  }
+}
+
+function toWire({ id, definition, params }: Shape) {
+  return { id, module: definition.module!, name: definition.name, params };
+}

@@ -1,0 +1,209 @@
+/**
+ * Which ready tasks travel together, and what is sent with them.
+ *
+ * A round trip to a worker costs some 20 to 60 us, so that small tasks go in company: siblings, and successors whose only
+ * open predecessors are in the same packet. How small a task is, is measured; until then it travels alone. A packet is meant
+ * to take about a millisecond, so that no thread is left without work for longer than that.
+ */
+import type { Shape, TaskAtom } from '../atoms/index.js';
+import type { ReadySet, RunHost, Scheduler } from '../engine/index.js';
+import { CONSTANT, INPUT } from '../plan/index.js';
+import { BY_VALUE, encodeError, type WireRevert, type WireSource } from '../wire/index.js';
+import type { Draft, Lane } from './lane.js';
+
+/** How long a packet is meant to take, in ms. */
+const TARGET = 1;
+/** After so many ms a worker returns what is left of a packet, when the tasks have turned out longer than they were. */
+const BUDGET = 5;
+/** A successor that takes no longer than this, in ms, is worth less than its way to another thread. */
+const TINY = 0.02;
+/** The most tasks in a packet. */
+const MOST = 512;
+
+export class Packer {
+  readonly #host: RunHost;
+  readonly #scheduler: Scheduler;
+  readonly #run: number;
+  /** For each node, how many of its open predecessors are in the packet. */
+  readonly #inside: Int32Array;
+  readonly #touched: number[] = [];
+  /** For each atom, its place in the packet, counted from 1. */
+  readonly #member: Int32Array;
+  /** How many arguments come from each source; made when it is first asked for. */
+  #uses: Int32Array | undefined;
+
+  constructor(host: RunHost, run: number) {
+    this.#host = host;
+    this.#scheduler = host.scheduler;
+    this.#run = run;
+    this.#inside = new Int32Array(host.scheduler.plan.nodes);
+    this.#member = new Int32Array(host.scheduler.plan.size);
+  }
+
+  /** Takes ready atoms for a packet; there must be one. `threads` is how many share what is ready. */
+  take(ready: ReadySet, threads: number, alone: boolean): number[] {
+    const { atoms } = this.#scheduler.plan;
+    const first = ready.take();
+    const chosen = [first];
+    if (alone || !this.#small(atoms[first])) return chosen;
+    // The last ready tasks are shared out, rather than left to one thread.
+    const share = Math.ceil((ready.waiting + 1) / (2 * threads));
+    const following: number[] = [];
+    let time = atoms[first].shape.cost.mean;
+    let siblings = 1;
+    this.#follow(ready, first, following);
+    while (chosen.length < MOST) {
+      let next = following.pop();
+      if (next === undefined) {
+        if (siblings >= share) break;
+        next = ready.take();
+        if (next < 0) break;
+        siblings++;
+      } else {
+        ready.claim(next);
+      }
+      const { mean, company } = atoms[next].shape.cost;
+      if (!this.#small(atoms[next]) || chosen.length >= company || time + mean > TARGET) {
+        ready.putBack(next);
+        break;
+      }
+      time += mean;
+      chosen.push(next);
+      this.#follow(ready, next, following);
+    }
+    for (const node of this.#touched) this.#inside[node] = 0;
+    this.#touched.length = 0;
+    return chosen;
+  }
+
+  /** Writes the packet. */
+  draft(atoms: readonly number[], lane: Lane): Draft {
+    const { plan, reverting } = this.#scheduler;
+    const tasks = atoms.map((atom) => plan.atoms[atom]);
+    const timed = this.#host.timeoutOf(tasks[0]) !== Infinity;
+    const args = this.#arguments(atoms, lane);
+    const expected = timed ? Number.NaN : tasks.reduce((sum, { shape }) => sum + shape.cost.mean, 0);
+    return {
+      ...args,
+      atoms,
+      flow: plan.name,
+      shapes: tasks.map(({ shape }) => shape),
+      names: tasks.map(({ name }) => name),
+      budget: BUDGET,
+      timed,
+      revert: reverting ? this.#revert(atoms[0], tasks[0]) : undefined,
+      expected: reverting ? Number.NaN : expected,
+    };
+  }
+
+  #small(task: TaskAtom): boolean {
+    return task.shape.cost.mean <= TARGET && this.#host.timeoutOf(task) === Infinity;
+  }
+
+  /** Adds to `following` the atoms that become ready within the packet once `atom` has ended in it. */
+  #follow(ready: ReadySet, atom: number, following: number[]): void {
+    const { plan } = this.#scheduler;
+    const { start, to } = ready.edges;
+    const chain = start[atom + 1] - start[atom] === 1;
+    const passing = [atom];
+    for (let node = passing.pop(); node !== undefined; node = passing.pop()) {
+      for (let e = start[node]; e < start[node + 1]; e++) {
+        const next = to[e];
+        if (++this.#inside[next] === 1) this.#touched.push(next);
+        if (this.#inside[next] < ready.left[next]) continue;
+        if (next >= plan.size) passing.push(next);
+        else if (this.#scheduler.runsHere(next)) continue;
+        else if (chain || plan.atoms[next].shape.cost.mean <= TINY) following.push(next);
+      }
+    }
+  }
+
+  #arguments(atoms: readonly number[], lane: Lane) {
+    const { plan, ledger, binding } = this.#scheduler;
+    const values: unknown[] = [];
+    const keeping: number[] = [];
+    let refs: number[] | undefined;
+    let sources: WireSource[] | undefined;
+    let count = 0;
+    const refer = (ref: number) => {
+      refs ??= new Array(count).fill(BY_VALUE);
+      refs.push(ref);
+    };
+    const special = (source: WireSource) => {
+      sources ??= [];
+      refer(BY_VALUE - sources.push(source));
+    };
+    atoms.forEach((atom, i) => {
+      this.#member[atom] = i + 1;
+      const { params, constants } = plan.atoms[atom].mapping;
+      const start = plan.argStart[atom];
+      for (let p = 0; p < params.length; p++, count++) {
+        const source = binding.args[start + p];
+        const pick = source >= plan.size ? plan.picks[source - plan.size] : undefined;
+        const member = source < 0 ? 0 : this.#member[pick ? pick.atom : source];
+        if (member > 0) {
+          if (pick) special({ member: member - 1, key: pick.key });
+          else refer(member - 1);
+          continue;
+        }
+        const value =
+          source >= 0 ? ledger.value(source) : source === CONSTANT ? constants[p] : binding.inputs[INPUT - source];
+        if (typeof value === 'object' && value !== null && source !== CONSTANT && this.#usesOf(source) > 1) {
+          const number = this.#number(source);
+          if (lane.keeps(this.#run, number) || keeping.includes(number)) {
+            special({ kept: number });
+          } else {
+            keeping.push(number);
+            special({ kept: number, value });
+          }
+          continue;
+        }
+        values.push(value);
+        refs?.push(BY_VALUE);
+      }
+    });
+    for (const atom of atoms) this.#member[atom] = 0;
+    return { values, refs, sources, keeping };
+  }
+
+  /** Numbers all sources that are not constants from 0. */
+  #number(source: number): number {
+    const { size, picks } = this.#scheduler.plan;
+    return source >= 0 ? source : size + picks.length + INPUT - source;
+  }
+
+  #usesOf(source: number): number {
+    if (!this.#uses) {
+      const { plan, binding } = this.#scheduler;
+      this.#uses = new Int32Array(plan.size + plan.picks.length + binding.inputs.length);
+      for (const used of binding.args) if (used !== CONSTANT) this.#uses[this.#number(used)]++;
+    }
+    return this.#uses[this.#number(source)];
+  }
+
+  #revert(atom: number, { provision }: TaskAtom): WireRevert {
+    const { result, flowFailures } = this.#scheduler.revertExtrasOf(atom);
+    const failure = this.#scheduler.ledger.failures.get(atom);
+    return {
+      ...provision,
+      result: failure ? undefined : result,
+      failure: failure && { task: failure.task, error: encodeError(failure.error) },
+      flowFailures: Object.entries(flowFailures).map(([task, { error }]) => [task, encodeError(error)]),
+    };
+  }
+}
+
+/** Learns from what tasks took: `costs` is shape, count and ms, again and again. */
+export function learn(shapes: readonly Shape[], costs: readonly number[], complete: boolean): void {
+  for (let i = 0; i < costs.length; i += 3) {
+    const shape = shapes.find(({ id }) => id === costs[i]);
+    if (!shape) continue;
+    const { cost } = shape;
+    const sample = costs[i + 2] / costs[i + 1];
+    // The first runs are slower than all others: what gets cheaper is believed sooner.
+    if (Number.isNaN(cost.mean)) cost.mean = sample;
+    else cost.mean += (sample - cost.mean) * (sample < cost.mean ? 0.5 : 0.2);
+    if (!complete) cost.company = Math.max(1, cost.company >> 1);
+    else if (costs[i + 1] >= cost.company) cost.company = Math.min(MOST, cost.company * 2);
+  }
+}

@@ -1,0 +1,285 @@
+/** Runs atoms on the threads of a pool, and those that do not travel on the scheduler's own. */
+import type { Dispatcher, RunHost, Scheduler } from '../engine/index.js';
+import { AbortError, isMillraceError, RunError, type RunErrorCode, received } from '../errors.js';
+import {
+  CANCEL,
+  type Done,
+  decodeError,
+  encodeError,
+  type FromWorker,
+  findUncloneable,
+  STOP,
+  type ToWorker,
+} from '../wire/index.js';
+import { callService, LONGEST_DELAY } from './context.js';
+import { InlineRunner, timedOut } from './inline.js';
+import type { Flight, Lane } from './lane.js';
+import { learn, Packer } from './packets.js';
+import { type PoolClient, type ThreadPool, UnhandledInWorker } from './pool.js';
+
+/** How long synchronous tasks may hold the event loop, in ms. */
+const BUDGET = 10;
+
+let lastRun = 0;
+
+export class ParallelDispatcher implements Dispatcher, PoolClient {
+  readonly run = ++lastRun;
+  readonly #host: RunHost;
+  readonly #scheduler: Scheduler;
+  readonly #pool: ThreadPool;
+  readonly #here: InlineRunner;
+  readonly #packer: Packer;
+  readonly #flights = new Set<Flight>();
+  #stepped = false;
+  /** No threads can be had. */
+  #broken: Error | undefined;
+
+  constructor(host: RunHost, pool: ThreadPool) {
+    this.#host = host;
+    this.#scheduler = host.scheduler;
+    this.#pool = pool;
+    this.#here = new InlineRunner(host);
+    this.#packer = new Packer(host, this.run);
+    pool.attach(this);
+  }
+
+  pump(stepped: boolean): void {
+    this.#stepped = stepped;
+    if (this.#scheduler.halted) this.#withdraw();
+    if (this.#broken) this.#doWithout(this.#broken);
+    this.#pool.offer();
+    const end = performance.now() + BUDGET;
+    for (let atom = this.#scheduler.take('here'); atom >= 0; atom = this.#scheduler.take('here')) {
+      this.#here.start(atom);
+      if (stepped) return;
+      if (performance.now() < end) continue;
+      setImmediate(() => this.#host.settled());
+      break;
+    }
+    this.#pool.offer();
+  }
+
+  abort(reason: unknown): void {
+    this.#here.abort(reason);
+    for (const flight of this.#flights) {
+      if (flight.lane.takeBack(flight)) {
+        this.#flights.delete(flight);
+        this.#giveBack(flight);
+      } else {
+        const task = this.#runningTask(flight).name;
+        this.#stop(flight, new AbortError(`Task '${task}' was aborted`, { cause: reason, task }), reason);
+      }
+    }
+  }
+
+  close(): void {
+    this.#pool.detach(this);
+  }
+
+  get waiting(): boolean {
+    return !this.#scheduler.halted && (this.#scheduler.ready?.waiting ?? 0) > 0;
+  }
+
+  get flying(): boolean {
+    return this.#flights.size > 0;
+  }
+
+  fill(lane: Lane): boolean {
+    if (!this.waiting || (this.#stepped && this.#flights.size >= this.#pool.size)) return false;
+    const ready = this.#scheduler.ready!;
+    const atoms = this.#packer.take(ready, this.#pool.size, this.#stepped || this.#scheduler.reverting);
+    this.#scheduler.held += atoms.length;
+    this.#send(atoms, lane);
+    return true;
+  }
+
+  first(flight: Flight): void {
+    this.#begin(flight, 1);
+    if (flight.draft.timed) {
+      const task = this.#runningTask(flight);
+      const timeout = this.#host.timeoutOf(task);
+      if (timeout > LONGEST_DELAY) return;
+      flight.timer = setTimeout(() => {
+        const error = timedOut(task, timeout);
+        this.#stop(flight, error, error);
+      }, timeout);
+    }
+  }
+
+  received(flight: Flight, message: FromWorker): void {
+    switch (message.type) {
+      case 'started':
+        // Until now the worker was busy with importing the task's module.
+        if (!flight.stopped) flight.timer?.refresh();
+        return;
+      case 'progress':
+        this.#begin(flight, message.member + 1);
+        this.#scheduler.progress(flight.draft.names[message.member], message.fraction, message.details);
+        return;
+      case 'log':
+        this.#begin(flight, message.member + 1);
+        this.#scheduler.log(flight.draft.names[message.member], message.message, message.details);
+        return;
+      case 'done':
+        this.#done(flight, message);
+        this.#host.settled();
+    }
+  }
+
+  lost(flight: Flight, error: unknown, member: number | undefined): void {
+    const { atoms } = flight.draft;
+    // The members before it have ended too, but nobody knows how: they may have run, and so they are reverted.
+    for (let i = flight.ended; member !== undefined && i <= member; i++) {
+      this.#begin(flight, i + 1);
+      this.#scheduler.fail(atoms[i], (i === member && flight.stopped) || deathOf(flight.draft.names[i], error));
+      flight.ended++;
+    }
+    this.#flights.delete(flight);
+    this.#giveBack(flight);
+    queueMicrotask(() => this.#host.settled());
+  }
+
+  broken(error: Error): void {
+    this.#broken = error;
+    this.#host.settled();
+  }
+
+  call(task: string, service: string, args: unknown[]): Promise<unknown> {
+    return callService(this.#host.services, task, service, args);
+  }
+
+  #done(flight: Flight, { from, results, failures, costs, last }: Done): void {
+    const { atoms, shapes } = flight.draft;
+    const { stopped } = flight;
+    const failed = new Map(failures);
+    for (let i = 0; i < results.length; i++) {
+      const member = from + i;
+      this.#begin(flight, member + 1);
+      const error = failed.get(member);
+      if (error) {
+        this.#scheduler.fail(atoms[member], stopped ?? decodeError(error, this.#host.callerStack));
+      } else if (stopped && !(stopped instanceof AbortError)) {
+        this.#scheduler.fail(atoms[member], stopped); // it has ended, yet too late
+      } else {
+        this.#scheduler.finish(atoms[member], results[i]);
+      }
+      flight.ended++;
+    }
+    learn(shapes, costs, !last || flight.ended === atoms.length);
+    if (!last) return;
+    this.#flights.delete(flight);
+    this.#giveBack(flight);
+  }
+
+  #begin(flight: Flight, members: number): void {
+    while (flight.begun < members) {
+      this.#scheduler.held--;
+      this.#scheduler.begin(flight.draft.atoms[flight.begun++]);
+    }
+  }
+
+  /** Puts the members back that have not ended, which is to say: that have not started. */
+  #giveBack(flight: Flight): void {
+    const { atoms } = flight.draft;
+    for (let i = flight.ended; i < atoms.length; i++) {
+      if (i < flight.begun) this.#scheduler.unbegin(atoms[i]);
+      else this.#scheduler.held--;
+      this.#scheduler.ready!.putBack(atoms[i]);
+    }
+  }
+
+  /** No task is to start now: takes back the packets that wait, and lets of the others only end what runs. */
+  #withdraw(): void {
+    for (const flight of this.#flights) {
+      if (!flight.lane.takeBack(flight)) {
+        flight.lane.raise(flight, STOP);
+      } else {
+        this.#flights.delete(flight);
+        this.#giveBack(flight);
+      }
+    }
+  }
+
+  /** Tells the running member of a flight to stop; its thread is ended if it does not within the grace. */
+  #stop(flight: Flight, error: Error, reason: unknown): void {
+    if (flight.stopped) return;
+    flight.stopped = error;
+    const { thread } = flight.lane;
+    flight.lane.raise(flight, CANCEL);
+    thread.post({ type: 'cancel', id: flight.id, reason: encodeError(reason) } satisfies ToWorker);
+    clearTimeout(flight.timer);
+    flight.timer = setTimeout(() => thread.terminate(error), this.#host.abortGrace);
+  }
+
+  /** A packet could not be sent. Whose fault it is shows when its first member goes alone. */
+  #refuse(atoms: readonly number[], lane: Lane, error: unknown): void {
+    const [first, ...others] = atoms;
+    for (const atom of others) {
+      this.#scheduler.held--;
+      this.#scheduler.ready!.putBack(atom);
+    }
+    if (others.length > 0) return this.#send([first], lane);
+    const { name } = this.#scheduler.plan.atoms[first];
+    const bad = findUncloneable(this.#scheduler.argumentsOf(first));
+    const what = bad ? `${bad.type} at arguments${shorten(bad.path)}` : String(error);
+    this.#scheduler.held--;
+    this.#scheduler.begin(first);
+    this.#scheduler.fail(
+      first,
+      new RunError(
+        'ERR_MILLRACE_UNCLONEABLE_INPUT',
+        `The input of task '${name}' cannot be sent to a worker: ${what}`,
+        {
+          task: name,
+          cause: error,
+        },
+      ),
+    );
+    queueMicrotask(() => this.#host.settled());
+  }
+
+  #send(atoms: readonly number[], lane: Lane): void {
+    try {
+      this.#flights.add(lane.send(this.#packer.draft(atoms, lane), this));
+    } catch (error) {
+      this.#refuse(atoms, lane, error);
+    }
+  }
+
+  /** There are no threads: what would run on one fails, and what is to be reverted on one is reverted here. */
+  #doWithout(error: Error): void {
+    for (let atom = this.#scheduler.take(); atom >= 0; atom = this.#scheduler.take()) {
+      if (this.#scheduler.reverting) {
+        this.#here.start(atom);
+      } else {
+        this.#scheduler.begin(atom);
+        this.#scheduler.fail(atom, deathOf(this.#scheduler.plan.atoms[atom].name, error));
+      }
+    }
+  }
+
+  #runningTask(flight: Flight) {
+    return this.#scheduler.plan.atoms[flight.draft.atoms[Math.max(0, flight.begun - 1)]];
+  }
+}
+
+function shorten(path: string): string {
+  return path.length > 200 ? `${path.slice(0, 200)}…` : path;
+}
+
+/** What a thread died of, as the failure of a task that ran on it. */
+function deathOf(task: string, error: unknown): RunError {
+  const unhandled = error instanceof UnhandledInWorker;
+  const cause = unhandled ? error.cause : error;
+  const reason = cause instanceof Error ? cause.message : received(cause);
+  if (unhandled) {
+    const message = `Task '${task}': its worker died of an error that nobody caught: ${reason}`;
+    return new RunError('ERR_MILLRACE_UNHANDLED_ERROR', message, { task, cause });
+  }
+  if ((error as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    const message = `Task '${task}': its worker ran out of memory; resourceLimits say how much it may use`;
+    return new RunError('ERR_MILLRACE_WORKER_MEMORY', message, { task, cause });
+  }
+  const code = isMillraceError(error) ? (error.code as RunErrorCode) : 'ERR_MILLRACE_WORKER_EXIT';
+  return new RunError(code, `Task '${task}': ${reason}`, { task, cause });
+}

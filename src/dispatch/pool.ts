@@ -1,0 +1,224 @@
+import { inspect } from 'node:util';
+import { isMainThread } from 'node:worker_threads';
+import { expose } from 'comlink';
+import { thread as thisThread } from '../atoms/index.js';
+import { RunError } from '../errors.js';
+import { decodeError, encodeError, type FromWorker, type ServiceAnswer, type ServiceHost } from '../wire/index.js';
+import { type FlightOwner, Lane } from './lane.js';
+import { type Thread, Threads, type ThreadsHandler } from './threads.js';
+
+/** A run that uses the pool. */
+export interface PoolClient extends FlightOwner {
+  /** Whether tasks of the run wait for a thread. */
+  readonly waiting: boolean;
+  /** Whether packets of the run are with a thread. */
+  readonly flying: boolean;
+  /** Sends a packet to a thread; `false`: nothing is ready. */
+  fill(lane: Lane): boolean;
+  /** No threads can be started. */
+  broken(error: Error): void;
+  /** Calls a service for a task. */
+  call(task: string, service: string, args: unknown[]): Promise<unknown>;
+}
+
+export interface PoolOptions {
+  /** How many threads. */
+  readonly workers: number;
+  /** How long threads are kept that nothing needs, in ms. */
+  readonly idleTimeout: number;
+  readonly resourceLimits?: import('node:worker_threads').ResourceLimits | undefined;
+  /** How many runs may wait for a free thread. */
+  readonly maxQueue: number;
+}
+
+/** Worker threads that runs share. It never keeps the process alive while nothing runs. */
+export class ThreadPool implements AsyncDisposable {
+  /** How many threads the pool has when it is in use. */
+  readonly size: number;
+  readonly #maxQueue: number;
+  readonly #threads: Threads;
+  readonly #lanes = new Map<Thread, Lane>();
+  readonly #clients = new Map<number, PoolClient>();
+  /** Those who wait for all threads to be ready, or for the last run to end. */
+  readonly #watchers = new Set<() => void>();
+  #turn = 0;
+  #broken: Error | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor({ workers, idleTimeout, resourceLimits, maxQueue }: PoolOptions) {
+    if (!isMainThread && thisThread().transfers !== undefined) {
+      throw new RunError(
+        'ERR_MILLRACE_NOT_IN_WORKER',
+        "A worker of a pool cannot have a pool of its own. To run a flow within a task, pass { engine: 'serial' }; when a " +
+          'module that defines tasks also runs flows, do that only if isMainThread (node:worker_threads) is true',
+      );
+    }
+    this.size = workers;
+    this.#maxQueue = maxQueue;
+    const handler: ThreadsHandler = {
+      ready: (thread) => this.#ready(thread),
+      message: (thread, message) => this.#received(thread, message as FromWorker),
+      lost: (thread, error) => this.#lost(thread, error),
+      broken: (error) => this.#fail(error),
+    };
+    this.#threads = new Threads({ size: workers, idleTimeout, resourceLimits }, handler);
+  }
+
+  /** Starts all threads. Without it they start when a run first needs them, which then takes some 50 ms longer. */
+  async warmUp(): Promise<void> {
+    this.#checkOpen();
+    this.#acquire();
+    try {
+      await this.#until(() => this.#lanes.size === this.size || this.#broken !== undefined);
+      if (this.#broken) throw this.#broken;
+    } finally {
+      this.#threads.release();
+    }
+  }
+
+  /** Waits until the runs that use the pool have ended, then ends its threads. A new run is refused from now on. */
+  close(): Promise<void> {
+    this.#closing ??= this.#until(() => this.#clients.size === 0).then(() => this.#threads.close());
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @internal */
+  attach(client: PoolClient): void {
+    this.#checkOpen();
+    const waiting = [...this.#clients.values()].filter((other) => other.waiting && !other.flying).length;
+    const busy = [...this.#lanes.values()].filter((lane) => lane.flights.length > 0).length;
+    if (busy >= this.size && waiting >= this.#maxQueue) {
+      throw new RunError(
+        'ERR_MILLRACE_QUEUE_FULL',
+        `All ${this.size} workers are busy and ${waiting} runs wait for one already; maxQueue is ${this.#maxQueue}`,
+      );
+    }
+    this.#clients.set(client.run, client);
+    this.#acquire();
+  }
+
+  /** @internal */
+  detach(client: PoolClient): void {
+    this.#clients.delete(client.run);
+    for (const lane of this.#lanes.values()) lane.forget(client.run);
+    this.#threads.release();
+    this.#look();
+  }
+
+  /**
+   * Hands work to threads that can take some: to the least busy one first, and to the runs in turn.
+   * @internal
+   */
+  offer(): void {
+    for (;;) {
+      let best: Lane | undefined;
+      for (const lane of this.#lanes.values()) {
+        if (lane.open && (!best || lane.flights.length < best.flights.length)) best = lane;
+      }
+      if (!best || !this.#fill(best)) return;
+    }
+  }
+
+  #fill(lane: Lane): boolean {
+    const clients = this.#clients.size === 1 ? this.#clients.values() : this.#inTurn();
+    for (const client of clients) if (client.fill(lane)) return true;
+    return false;
+  }
+
+  #inTurn(): PoolClient[] {
+    const clients = [...this.#clients.values()];
+    const first = ++this.#turn % clients.length;
+    return [...clients.slice(first), ...clients.slice(0, first)];
+  }
+
+  #ready(thread: Thread): void {
+    this.#lanes.set(thread, new Lane(thread));
+    const host: ServiceHost = { call: (run, task, service, args) => this.#call(run, task, service, args) };
+    expose(host, thread.services as never);
+    thread.services.unref();
+    this.#look();
+    this.offer();
+  }
+
+  async #call(run: number, task: string, service: string, args: unknown[]): Promise<ServiceAnswer> {
+    try {
+      const client = this.#clients.get(run);
+      if (!client)
+        throw new RunError('ERR_MILLRACE_SERVICE', `Task '${task}' called service '${service}' after its run`);
+      return { value: await client.call(task, service, args) };
+    } catch (error) {
+      return { error: encodeError(error) };
+    }
+  }
+
+  #received(thread: Thread, message: FromWorker): void {
+    const lane = this.#lanes.get(thread)!;
+    if (message.type === 'fatal') {
+      lane.fatal = decodeError(message.error);
+      return;
+    }
+    const flight = lane.flights.find(({ id }) => id === message.id);
+    if (!flight) return;
+    const { owner } = flight;
+    if (message.type === 'done' && message.last) lane.land(flight);
+    owner?.received(flight, message);
+    this.offer();
+  }
+
+  #lost(thread: Thread, error: unknown): void {
+    const lane = this.#lanes.get(thread)!;
+    this.#lanes.delete(thread);
+    if (lane.flights.length === 0 && lane.fatal !== undefined) {
+      process.emitWarning(
+        `A worker thread died of an error that nobody caught, after its task had ended: ${inspect(lane.fatal)}`,
+        'MillraceWarning',
+      );
+    }
+    lane.crash(lane.fatal === undefined ? error : new UnhandledInWorker(lane.fatal));
+    this.offer();
+  }
+
+  #fail(error: Error): void {
+    this.#broken = error;
+    for (const client of [...this.#clients.values()]) client.broken(error);
+    this.#look();
+  }
+
+  #acquire(): void {
+    this.#broken = undefined;
+    this.#threads.acquire();
+  }
+
+  #until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!condition()) return;
+        this.#watchers.delete(look);
+        resolve();
+      };
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  #look(): void {
+    for (const look of [...this.#watchers]) look();
+  }
+
+  #checkOpen(): void {
+    if (this.#closing)
+      throw new RunError('ERR_MILLRACE_CLOSED', 'The pool is closed; make another one with createPool()');
+  }
+}
+
+/** Says that a thread died of an error which nobody caught; `cause` is that error. */
+export class UnhandledInWorker {
+  readonly cause: unknown;
+  constructor(cause: unknown) {
+    this.cause = cause;
+  }
+}

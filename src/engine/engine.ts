@@ -1,0 +1,408 @@
+import { AsyncResource } from 'node:async_hooks';
+import { EventEmitter } from 'node:events';
+import { inspect } from 'node:util';
+import { AbortError, RunError } from '../errors.js';
+import { compile, type Plan } from '../plan/index.js';
+import { type Binding, bind, checkInputs } from './bind.js';
+import type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
+import { Ledger, type Storage } from './ledger.js';
+import { outcome } from './outcome.js';
+import { type LogEvent, type ProgressEvent, Scheduler, type TaskEvent } from './scheduler.js';
+import { checkFlowTransition, type EngineState, type FlowState, PENDING, TASK_STATES } from './states.js';
+
+/** A flow has changed its state. */
+export interface FlowEvent {
+  readonly name: string;
+  readonly state: FlowState;
+  readonly oldState: FlowState;
+}
+
+/** The events of an engine. A listener that throws harms nothing: its error becomes a process warning. */
+export interface EngineEvents {
+  flow: [FlowEvent];
+  task: [TaskEvent];
+  progress: [ProgressEvent];
+  log: [LogEvent];
+}
+
+/** What an engine needs to know beside its flow; `load()` prepares it. */
+export interface EngineSetup {
+  readonly inputs: unknown;
+  readonly signal: AbortSignal | undefined;
+  readonly services: RunHost['services'];
+  /** Looks up the configuration and says where atoms run; called at the start of each run. */
+  readonly connect: () => Connection | Promise<Connection>;
+}
+
+export interface Connection {
+  /** Whether several atoms may run at once. */
+  readonly concurrent: boolean;
+  readonly abortGrace: number;
+  readonly taskTimeout: number;
+  readonly dispatcher: DispatcherFactory;
+}
+
+/** One run under way. */
+interface Run {
+  readonly scheduler: Scheduler;
+  readonly dispatcher: Dispatcher;
+  /** An atom has ended that did not end while it was started. */
+  settled: () => void;
+  /** Why the run was told to stop. */
+  stopped: Error | undefined;
+  /** The state in which it came to its end, with those who wait for that. */
+  ending: FlowState | undefined;
+  readonly ended: ((state: FlowState) => void)[];
+}
+
+/**
+ * Runs one flow, as often as you like, one run at a time. Made by `load()`.
+ *
+ * The engine emits `'flow'` and `'task'` at each change of state, and `'progress'` and `'log'` for what tasks say.
+ */
+export class Engine<Gives = Record<string, unknown>> extends EventEmitter<EngineEvents> implements AsyncDisposable {
+  readonly #flow: unknown;
+  readonly #setup: EngineSetup;
+  #plan: Plan | undefined;
+  #binding: Binding | undefined;
+  #ledger: Ledger | undefined;
+  #state: FlowState = 'PENDING';
+  #run: Run | undefined;
+  /** A run is about to begin, and waits for its configuration or its threads. */
+  #opening = false;
+  #closed = false;
+
+  /** @internal */
+  constructor(flow: unknown, setup: EngineSetup) {
+    super();
+    this.#flow = flow;
+    this.#setup = setup;
+    // Events are made only while someone listens.
+    (this as EventEmitter).on('newListener', () => {
+      if (this.#run) this.#run.scheduler.observed = true;
+    });
+  }
+
+  /** The name of the flow. */
+  get name(): string {
+    return this.compile().#plan!.name;
+  }
+
+  /** The state of the flow. */
+  get state(): FlowState {
+    return this.#state;
+  }
+
+  /** What is known of the flow's values and tasks. */
+  get storage(): Storage {
+    return this.prepare().#ledger!;
+  }
+
+  /**
+   * Compiles the flow, if that has not been done; `run()` does it by itself.
+   *
+   * @throws {@link FlowError} when the flow is wrong
+   */
+  compile(): this {
+    this.#plan ??= compile(this.#flow);
+    return this;
+  }
+
+  /** Compiles the flow and makes room for its results. */
+  prepare(): this {
+    if (this.#ledger) return this;
+    this.compile();
+    this.#binding = bind(this.#plan!, this.#setup.inputs);
+    this.#ledger = new Ledger(this.#binding);
+    return this;
+  }
+
+  /**
+   * Compiles and prepares, and checks that all inputs are there.
+   *
+   * @throws {@link FlowError} when the flow is wrong or an input is missing
+   */
+  validate(): this {
+    this.prepare();
+    checkInputs(this.#binding!);
+    return this;
+  }
+
+  /**
+   * Runs the flow to its end. A flow that has succeeded does nothing more; one that was reverted runs again from the start;
+   * one that was suspended, or whose revert failed, goes on where it was.
+   *
+   * A serial flow of synchronous tasks runs within this call, as far as it gets in 10 ms.
+   *
+   * @returns what the tasks provide, by name; a suspended run resolves with what there is so far
+   * @throws what a task threw, when one failed; {@link WrappedFailure}, when several did; {@link AbortError};
+   *   {@link FlowError} and {@link ConfigError} before anything runs; {@link RunError} when the engine runs or is closed
+   */
+  run(): Promise<Gives> {
+    return new Promise((resolve, reject) => {
+      const drive = (run: Run) => {
+        run.ended.push(() => {
+          const error = this.#outcomeOf(run);
+          if (error) reject(error);
+          else resolve(this.#ledger!.provided() as Gives);
+        });
+        this.#drive(run);
+      };
+      const opened = this.#open(this.run);
+      if (opened instanceof Promise) opened.then(drive).catch(reject);
+      else drive(opened);
+    });
+  }
+
+  /**
+   * Runs the flow step by step: yields what the engine is about to do, and at last the state in which the flow ended; then
+   * throws as `run()` would. `next(true)` and `return()` suspend the run, `throw()` ends it as a failure.
+   */
+  async *runIter(): AsyncGenerator<EngineState, void, boolean | undefined> {
+    const run = await this.#open(this.runIter);
+    const { scheduler, dispatcher } = run;
+    let wake = () => {};
+    let settled = false;
+    run.settled = () => {
+      settled = true;
+      wake();
+    };
+    run.ended.push(() => wake());
+    const suspend = (asked: boolean | undefined) => {
+      if (asked) this.suspend();
+    };
+    try {
+      suspend(yield 'RESUMING');
+      while (run.ending === undefined) {
+        suspend(yield 'SCHEDULING');
+        settled = false;
+        if (run.ending === undefined) dispatcher.pump(true);
+        suspend(yield 'WAITING');
+        // Nothing to wait for: all that was started has ended at once.
+        const wait = run.ending === undefined && scheduler.running > 0 && !settled;
+        if (wait) await new Promise<void>((resolve) => (wake = resolve));
+        suspend(yield 'ANALYZING');
+        if (run.ending === undefined && scheduler.idle) {
+          const ending = scheduler.conclude();
+          if (ending) this.#end(run, ending);
+        }
+      }
+      yield run.ending;
+    } catch (error) {
+      await this.#leave(run, 'FAILURE');
+      throw error;
+    } finally {
+      await this.#leave(run, undefined);
+    }
+    const error = this.#outcomeOf(run);
+    if (error) throw error;
+  }
+
+  /** Lets the running tasks end, and starts no other; `run()` goes on from there. Does nothing when the flow does not run. */
+  suspend(): void {
+    if (!this.#run || this.#state !== 'RUNNING') return;
+    this.#transition('SUSPENDING');
+    this.#run.scheduler.suspend();
+  }
+
+  /**
+   * Puts the flow and all its tasks back to the start.
+   *
+   * @throws {@link RunError} `ERR_MILLRACE_INVALID_STATE` while the flow runs
+   */
+  reset(): this {
+    this.#checkFree('reset');
+    const { states } = this.prepare().#ledger!;
+    const oldStates = this.#observed ? states.slice() : undefined;
+    this.#ledger!.reset();
+    oldStates?.forEach((oldState, atom) => {
+      if (oldState === PENDING) return;
+      this.#notify('task', { name: this.#plan!.atoms[atom].name, state: 'PENDING', oldState: TASK_STATES[oldState] });
+    });
+    if (this.#state !== 'PENDING') this.#transition('PENDING');
+    return this;
+  }
+
+  /**
+   * Closes the engine. A run under way is stopped as by an abort: it reverts what was done and rejects with
+   * `ERR_MILLRACE_CLOSED`; the promise resolves when it has.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const run = this.#run;
+    if (!run) return;
+    const closed = new RunError(
+      'ERR_MILLRACE_CLOSED',
+      `Flow '${this.name}' was stopped: its engine was closed${whileRunning(run.scheduler)}`,
+      { task: run.scheduler.runningTasks()[0] },
+    );
+    const ended = new Promise<unknown>((resolve) => run.ended.push(resolve));
+    this.#stop(run, closed, closed);
+    this.#drive(run);
+    await ended;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  [inspect.custom](): string {
+    return `Engine of ${inspect(this.#flow)}: ${this.#state}`;
+  }
+
+  get #observed(): boolean {
+    return this.listenerCount('task') > 0 || this.listenerCount('progress') > 0;
+  }
+
+  #open(asked: Function): Run | Promise<Run> {
+    const caller = {};
+    Error.captureStackTrace(caller, asked);
+    this.#checkFree('run');
+    this.validate();
+    this.#checkSignal();
+    const connection = this.#setup.connect();
+    if (!(connection instanceof Promise)) return this.#begin(connection, caller);
+    this.#opening = true;
+    return connection
+      .finally(() => {
+        this.#opening = false;
+      })
+      .then((ready) => {
+        this.#checkFree('run');
+        this.#checkSignal();
+        return this.#begin(ready, caller);
+      });
+  }
+
+  #begin(connection: Connection, caller: { stack?: string }): Run {
+    if (this.#state === 'REVERTED') this.reset();
+    const { signal, services } = this.#setup;
+    const { concurrent, abortGrace, taskTimeout } = connection;
+    const scheduler = new Scheduler({
+      ...{ binding: this.#binding!, ledger: this.#ledger!, concurrent },
+      events: {
+        task: (event) => this.#notify('task', event),
+        progress: (event) => this.#notify('progress', event),
+        log: (event) => this.#notify('log', event),
+      },
+    });
+    scheduler.observed = this.#observed;
+    const dispatcher = connection.dispatcher({
+      ...{ scheduler, services, abortGrace },
+      get callerStack() {
+        return caller.stack ?? '';
+      },
+      timeoutOf: (task) => task.timeout ?? taskTimeout,
+      settled: () => run.settled(),
+    });
+    const run: Run = { scheduler, dispatcher, settled: () => {}, stopped: undefined, ending: undefined, ended: [] };
+    if (signal) {
+      const abort = () => this.#stop(run, this.#aborted(signal, scheduler), signal.reason);
+      signal.addEventListener('abort', abort, { once: true });
+      run.ended.push(() => signal.removeEventListener('abort', abort));
+    }
+    this.#run = run;
+    this.#transition('RUNNING');
+    return run;
+  }
+
+  /** Lets a run go on by itself until it ends. Tasks on this thread keep the caller's `AsyncLocalStorage`. */
+  #drive(run: Run): void {
+    run.settled = AsyncResource.bind(() => this.#advance(run));
+    this.#advance(run);
+  }
+
+  #advance(run: Run): void {
+    while (run.ending === undefined) {
+      run.dispatcher.pump(false);
+      if (!run.scheduler.idle) return;
+      const ending = run.scheduler.conclude();
+      if (ending) this.#end(run, ending);
+    }
+  }
+
+  #end(run: Run, ending: FlowState): void {
+    run.ending = ending;
+    this.#run = undefined;
+    run.dispatcher.close();
+    this.#transition(ending);
+    for (const listener of run.ended) listener(ending);
+  }
+
+  /** Stops a run for good: what it has done is reverted. A run that is reverting already goes on with that. */
+  #stop(run: Run, error: Error, reason: unknown): void {
+    if (run.ending !== undefined || run.scheduler.reverting) return;
+    run.stopped ??= error;
+    run.scheduler.abort();
+    run.dispatcher.abort(reason);
+    run.settled();
+  }
+
+  /** Leaves a stepped run that has not ended: the running tasks end, and nothing else happens. */
+  async #leave(run: Run, ending: FlowState | undefined): Promise<void> {
+    if (run.ending !== undefined) return;
+    const { scheduler } = run;
+    if (this.#state === 'RUNNING') this.suspend();
+    while (scheduler.running > 0) await new Promise<void>((resolve) => (run.settled = resolve));
+    if (run.ending === undefined) this.#end(run, ending ?? scheduler.conclude() ?? 'SUSPENDED');
+  }
+
+  #outcomeOf(run: Run): Error | undefined {
+    if (run.ending === 'SUCCESS' || run.ending === 'SUSPENDED') return undefined;
+    return (
+      outcome(this.name, this.#ledger!, run.stopped) ??
+      new AbortError(`Flow '${this.name}' was aborted in an earlier run`)
+    );
+  }
+
+  #aborted(signal: AbortSignal, scheduler?: Scheduler): AbortError {
+    const details = { cause: signal.reason, task: scheduler?.runningTasks()[0] };
+    return new AbortError(
+      `Flow '${this.name}' was aborted${scheduler ? whileRunning(scheduler) : ' before it began'}`,
+      details,
+    );
+  }
+
+  #checkFree(what: string): void {
+    if (this.#closed) {
+      throw new RunError('ERR_MILLRACE_CLOSED', `Flow '${this.name}' cannot ${what}: its engine is closed`);
+    }
+    if (this.#run || this.#opening) {
+      const hint = what === 'run' ? '. To run it several times at once, load() it as often' : '';
+      throw new RunError(
+        'ERR_MILLRACE_INVALID_STATE',
+        `Flow '${this.name}' cannot ${what} while its engine runs${hint}`,
+      );
+    }
+  }
+
+  #checkSignal(): void {
+    if (this.#setup.signal?.aborted) throw this.#aborted(this.#setup.signal);
+  }
+
+  #transition(state: FlowState): void {
+    const oldState = this.#state;
+    checkFlowTransition(this.name, oldState, state);
+    this.#state = state;
+    this.#notify('flow', { name: this.name, state, oldState });
+  }
+
+  #notify<E extends keyof EngineEvents>(event: E, ...details: EngineEvents[E]): void {
+    try {
+      this.emit(event, ...(details as never));
+    } catch (error) {
+      process.emitWarning(
+        `A listener of '${event}' of flow '${this.name}' threw: ${inspect(error)}`,
+        'MillraceWarning',
+      );
+    }
+  }
+}
+
+function whileRunning(scheduler: Scheduler): string {
+  const names = scheduler.runningTasks();
+  if (names.length === 0) return '';
+  const shown = names.slice(0, 3).map((name) => `'${name}'`);
+  if (names.length > shown.length) shown.push(`${names.length - shown.length} more`);
+  return ` while ${shown.join(', ')} ran`;
+}

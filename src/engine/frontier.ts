@@ -1,0 +1,177 @@
+/**
+ * Which atoms are ready. Four of a kind: forwards and backwards (reverting), one at a time and concurrently.
+ *
+ * This is the hot path. One at a time, the order was computed with the plan, so that "ready" is the next one in it and leaving
+ * costs nothing. Concurrently, `left[node]` counts what a node still waits for, and ready atoms stand in a heap of ranks.
+ */
+import { type Edges, IntHeap, type Plan, type Ranks, ranks, reversed } from '../plan/index.js';
+import type { Ledger } from './ledger.js';
+import { FAILURE, PENDING, REVERT_FAILURE, REVERTING, SUCCESS } from './states.js';
+
+/** Where an atom may run. */
+export type Place = 'here' | 'away';
+
+export interface Frontier {
+  /** Whether nothing is ready now. */
+  readonly empty: boolean;
+  /** Takes the next ready atom out; -1 when there is none. */
+  take(place?: Place): number;
+  /** An atom is through: what waits for it may become ready. */
+  leave(atom: number): void;
+}
+
+/** Whether an atom has something to revert. */
+export function mayBeReverted(state: number): boolean {
+  return state === SUCCESS || state === FAILURE || state === REVERT_FAILURE || state === REVERTING;
+}
+
+/** One atom at a time, in a given order. */
+class Walk implements Frontier {
+  readonly #order: Int32Array | undefined;
+  readonly #end: number;
+  readonly #hasWork: (atom: number) => boolean;
+  #next = 0;
+
+  constructor(order: Int32Array | undefined, end: number, hasWork: (atom: number) => boolean) {
+    this.#order = order;
+    this.#end = end;
+    this.#hasWork = hasWork;
+  }
+
+  get empty(): boolean {
+    return this.#peek() < 0;
+  }
+
+  take(): number {
+    const atom = this.#peek();
+    this.#next++;
+    return atom;
+  }
+
+  leave(): void {}
+
+  #peek(): number {
+    for (; this.#next < this.#end; this.#next++) {
+      const atom = this.#order === undefined ? this.#next : this.#order[this.#next];
+      if (this.#hasWork(atom)) return atom;
+    }
+    return -1;
+  }
+}
+
+/** In the order of the plan. */
+export function forwards({ order, size }: Plan, { states }: Ledger): Frontier {
+  return new Walk(order, size, (atom) => states[atom] === PENDING);
+}
+
+/** In the reverse order of finishing. */
+export function backwards({ finished, finishedCount, states }: Ledger): Frontier {
+  const order = finished.slice(0, finishedCount).reverse();
+  return new Walk(order, finishedCount, (atom) => mayBeReverted(states[atom]));
+}
+
+export function concurrently(plan: Plan, { states }: Ledger, runsHere: (atom: number) => boolean): ReadySet {
+  return new ReadySet(plan, plan.successors, plan.waits, ranks(plan), (atom) => states[atom] === PENDING, runsHere);
+}
+
+/** What waited for an atom is reverted before it; among ready atoms, the one that finished last goes first. */
+export function backwardsConcurrently(
+  plan: Plan,
+  { states, finished, finishedCount }: Ledger,
+  runsHere: (atom: number) => boolean,
+): ReadySet {
+  const { start } = plan.successors;
+  const waits = new Int32Array(plan.nodes);
+  for (let node = 0; node < plan.nodes; node++) waits[node] = start[node + 1] - start[node];
+  const rank = new Int32Array(plan.size);
+  const atom = new Int32Array(finishedCount);
+  for (let i = 0; i < finishedCount; i++) {
+    atom[i] = finished[finishedCount - 1 - i];
+    rank[atom[i]] = i;
+  }
+  const edges = reversed(plan.successors, plan.nodes);
+  return new ReadySet(plan, edges, waits, { rank, atom }, (node) => mayBeReverted(states[node]), runsHere);
+}
+
+/** The ready atoms of a concurrent run. */
+export class ReadySet implements Frontier {
+  readonly edges: Edges;
+  /** For each node, how many of its predecessors are not through. */
+  readonly left: Int32Array;
+  readonly #size: number;
+  readonly #ranks: Ranks;
+  readonly #here = new IntHeap();
+  readonly #away = new IntHeap();
+  /** Atoms that were taken along by others and are not ready of themselves. */
+  readonly #claimed: Uint8Array;
+  /** Nodes without work, about to be left. */
+  readonly #passing: number[] = [];
+  readonly #hasWork: (atom: number) => boolean;
+  readonly #runsHere: (atom: number) => boolean;
+
+  constructor(
+    plan: Plan,
+    edges: Edges,
+    waits: Int32Array,
+    ranks: Ranks,
+    hasWork: (atom: number) => boolean,
+    runsHere: (atom: number) => boolean,
+  ) {
+    this.edges = edges;
+    this.left = waits.slice();
+    this.#size = plan.size;
+    this.#claimed = new Uint8Array(plan.size);
+    this.#ranks = ranks;
+    this.#hasWork = hasWork;
+    this.#runsHere = runsHere;
+    for (let node = 0; node < plan.nodes; node++) if (waits[node] === 0) this.#arrive(node);
+    this.#pass();
+  }
+
+  get empty(): boolean {
+    return this.#here.size === 0 && this.#away.size === 0;
+  }
+
+  /** How many atoms are ready to go away. */
+  get waiting(): number {
+    return this.#away.size;
+  }
+
+  take(place: Place = 'away'): number {
+    const next = (place === 'here' ? this.#here : this.#away).pop();
+    return next < 0 ? -1 : this.#ranks.atom[next];
+  }
+
+  leave(atom: number): void {
+    const { start, to } = this.edges;
+    for (let e = start[atom]; e < start[atom + 1]; e++) if (--this.left[to[e]] === 0) this.#arrive(to[e]);
+    if (this.#passing.length > 0) this.#pass();
+  }
+
+  /** Marks an atom that is not ready as taken: it goes along with what it waits for. */
+  claim(atom: number): void {
+    this.#claimed[atom] = 1;
+  }
+
+  /** Puts back an atom that was taken or claimed, and not begun. */
+  putBack(atom: number): void {
+    this.#claimed[atom] = 0;
+    if (this.left[atom] === 0) this.#push(atom);
+  }
+
+  #arrive(node: number): void {
+    if (node >= this.#size || !this.#hasWork(node)) this.#passing.push(node);
+    else if (this.#claimed[node] === 0) this.#push(node);
+  }
+
+  #push(atom: number): void {
+    (this.#runsHere(atom) ? this.#here : this.#away).push(this.#ranks.rank[atom]);
+  }
+
+  #pass(): void {
+    const { start, to } = this.edges;
+    for (let node = this.#passing.pop(); node !== undefined; node = this.#passing.pop()) {
+      for (let e = start[node]; e < start[node + 1]; e++) if (--this.left[to[e]] === 0) this.#arrive(to[e]);
+    }
+  }
+}

@@ -1,0 +1,145 @@
+/** What is known of a flow's atoms: their states, results and failures. It stays with the engine from run to run. */
+import type { Failure } from '../atoms/index.js';
+import { ArgumentError, RunError } from '../errors.js';
+import type { Plan } from '../plan/index.js';
+import type { Binding } from './bind.js';
+import { PENDING, SUCCESS, TASK_STATES, type TaskState } from './states.js';
+
+/** What an engine knows of its flow, to be read at any time. */
+export interface Storage {
+  /** The value that a name stands for: the input, or else what the task provides that ran last. */
+  fetch(name: string): unknown;
+  /** All inputs and all values provided so far; for a name with several values, the list of them: the input, then in order. */
+  fetchAll(): Record<string, unknown>;
+  /** The state of a task. */
+  getTaskState(task: string): TaskState;
+  /** The states of all tasks, in order of declaration. */
+  getTaskStates(): Record<string, TaskState>;
+  /** The failures of the tasks whose `execute` failed, by name. */
+  getExecuteFailures(): Record<string, Failure>;
+  /** The failures of the tasks whose `revert` failed, by name. */
+  getRevertFailures(): Record<string, Failure>;
+  /** What a task's `revert` returned. */
+  getRevertResult(task: string): unknown;
+}
+
+export class Ledger implements Storage {
+  readonly states: Uint8Array;
+  /** The whole result of each atom. */
+  readonly results: unknown[];
+  readonly failures = new Map<number, Failure>();
+  readonly revertResults = new Map<number, unknown>();
+  readonly revertFailures = new Map<number, Failure>();
+  /** The atoms that have run, in the order in which they finished. */
+  readonly finished: Int32Array;
+  finishedCount = 0;
+  /** Whether what has run is being reverted, or will be when the run goes on. */
+  reverting = false;
+
+  readonly #plan: Plan;
+  readonly #binding: Binding;
+  #numbers: Map<string, number> | undefined;
+
+  constructor(binding: Binding) {
+    const { plan } = binding;
+    this.#plan = plan;
+    this.#binding = binding;
+    this.states = new Uint8Array(plan.size);
+    this.results = new Array(plan.size);
+    this.finished = new Int32Array(plan.size);
+  }
+
+  /** The value of a source that is an atom or a pick. */
+  value(source: number): unknown {
+    const { size, picks } = this.#plan;
+    if (source < size) return this.results[source];
+    const pick = picks[source - size];
+    return (this.results[pick.atom] as Record<string | number, unknown>)[pick.key];
+  }
+
+  /** What the flow provides. Values that were not made, or were reverted, are missing. */
+  provided(): Record<string, unknown> {
+    const { outputNames, outputs } = this.#plan;
+    const values: Record<string, unknown> = {};
+    for (let i = 0; i < outputNames.length; i++) {
+      if (this.#has(outputs[i])) values[outputNames[i]] = this.value(outputs[i]);
+    }
+    return values;
+  }
+
+  reset(): void {
+    this.states.fill(PENDING);
+    this.results.fill(undefined);
+    this.failures.clear();
+    this.revertResults.clear();
+    this.revertFailures.clear();
+    this.finishedCount = 0;
+    this.reverting = false;
+  }
+
+  fetch(name: string): unknown {
+    const { given } = this.#binding;
+    if (Object.hasOwn(given, name)) return given[name];
+    const at = this.#plan.outputNames.indexOf(name);
+    if (at >= 0 && this.#has(this.#plan.outputs[at])) return this.value(this.#plan.outputs[at]);
+    throw new RunError(
+      'ERR_MILLRACE_NOT_FOUND',
+      at < 0
+        ? `Nothing is called '${name}': it is neither an input of flow '${this.#plan.name}' nor provided by a task`
+        : `'${name}' has no value yet: the task that provides it has not finished, or was reverted`,
+    );
+  }
+
+  fetchAll(): Record<string, unknown> {
+    const values = new Map<string, unknown[]>();
+    for (const [name, value] of Object.entries(this.#binding.given)) values.set(name, [value]);
+    for (let atom = 0; atom < this.#plan.size; atom++) {
+      if (this.states[atom] !== SUCCESS) continue;
+      const { names, keys } = this.#plan.atoms[atom].provision;
+      for (let i = 0; i < names.length; i++) {
+        const value = keys ? (this.results[atom] as Record<string | number, unknown>)[keys[i]] : this.results[atom];
+        const others = values.get(names[i]);
+        if (others) others.push(value);
+        else values.set(names[i], [value]);
+      }
+    }
+    return Object.fromEntries([...values].map(([name, all]) => [name, all.length === 1 ? all[0] : all]));
+  }
+
+  getTaskState(task: string): TaskState {
+    return TASK_STATES[this.states[this.#number(task)]];
+  }
+
+  getTaskStates(): Record<string, TaskState> {
+    return Object.fromEntries(this.#plan.atoms.map(({ name }, atom) => [name, TASK_STATES[this.states[atom]]]));
+  }
+
+  getExecuteFailures(): Record<string, Failure> {
+    return byName(this.failures);
+  }
+
+  getRevertFailures(): Record<string, Failure> {
+    return byName(this.revertFailures);
+  }
+
+  getRevertResult(task: string): unknown {
+    const atom = this.#number(task);
+    return this.revertFailures.get(atom) ?? this.revertResults.get(atom);
+  }
+
+  #has(source: number): boolean {
+    const { size, picks } = this.#plan;
+    return this.states[source < size ? source : picks[source - size].atom] === SUCCESS;
+  }
+
+  #number(task: string): number {
+    this.#numbers ??= new Map(this.#plan.atoms.map(({ name }, atom) => [name, atom]));
+    const atom = this.#numbers.get(task);
+    if (atom === undefined) throw new ArgumentError(`Flow '${this.#plan.name}' has no task named '${task}'`);
+    return atom;
+  }
+}
+
+function byName(failures: ReadonlyMap<number, Failure>): Record<string, Failure> {
+  return Object.fromEntries([...failures.values()].map((failure) => [failure.task, failure]));
+}

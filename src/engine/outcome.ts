@@ -1,0 +1,27 @@
+/** What comes out of a run that did not end well. */
+import type { Failure } from '../atoms/index.js';
+import { WrappedFailure } from '../errors.js';
+import type { Ledger } from './ledger.js';
+
+/**
+ * The error that a run rejects with. A failed revert comes before what it was to revert, since now something is left behind;
+ * then comes the reason why the run was stopped; one failure comes out as the very error that was thrown, several as a {@link WrappedFailure}.
+ */
+export function outcome(
+  flow: string,
+  { failures, revertFailures }: Ledger,
+  stopped: Error | undefined,
+): Error | undefined {
+  return wrapped(flow, 'could not be reverted', revertFailures) ?? stopped ?? wrapped(flow, 'failed', failures);
+}
+
+function wrapped(flow: string, how: string, failures: ReadonlyMap<number, Failure>): Error | undefined {
+  const all = [...failures.values()];
+  if (all.length < 2) return all[0]?.error;
+  const shown = all.slice(0, 3).map(({ task, error }) => `'${task}' (${error.name}: ${error.message})`);
+  if (all.length > shown.length) shown.push(`${all.length - shown.length} more`);
+  return new WrappedFailure(
+    all.map(({ error }) => error),
+    `${all.length} tasks of flow '${flow}' ${how}: ${shown.join(', ')}`,
+  );
+}

@@ -1,0 +1,130 @@
+/**
+ * Every error that Millrace itself raises. Each has a stable `code`; tell them apart by it, not by message or class.
+ * A class is a family: what the caller passed, how a flow is built, how it is configured, how a run went.
+ */
+
+const brand = Symbol.for('millrace.error');
+
+/** What an error may carry beside its message. */
+export interface ErrorDetails {
+  /** What led to this error. */
+  readonly cause?: unknown;
+  /** The name of the task that the error is about. */
+  readonly task?: string | undefined;
+}
+
+function describe(error: Error, code: string, details: ErrorDetails): void {
+  Object.defineProperty(error, brand, { value: true });
+  Object.assign(error, { code });
+  if (details.task !== undefined) Object.assign(error, { task: details.task });
+}
+
+/** Whether a value is an error raised by Millrace, by any loaded copy of it, on any thread. */
+export function isMillraceError(value: unknown): value is Error & { code: string; task?: string } {
+  return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[brand] === true;
+}
+
+/** An argument or an option is not what it should be. `code` is `ERR_MILLRACE_INVALID_ARG`. */
+export class ArgumentError extends TypeError {
+  declare readonly code: string;
+  declare readonly task?: string;
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    describe(this, 'ERR_MILLRACE_INVALID_ARG', details);
+  }
+}
+
+/** A flow cannot be compiled: an input is missing, a name occurs twice, there is a cycle, ... */
+export class FlowError extends Error {
+  declare readonly code: FlowErrorCode;
+  declare readonly task?: string;
+  constructor(code: FlowErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    describe(this, code, details);
+  }
+}
+
+export type FlowErrorCode =
+  | 'ERR_MILLRACE_AMBIGUOUS_PROVIDER'
+  | 'ERR_MILLRACE_CYCLE'
+  | 'ERR_MILLRACE_DUPLICATE_NAME'
+  | 'ERR_MILLRACE_INVALID_INPUT'
+  | 'ERR_MILLRACE_MISSING_INPUT'
+  | 'ERR_MILLRACE_NOT_A_FLOW';
+
+/** A configuration value is wrong. `code` is `ERR_MILLRACE_CONFIG`; `source` is the file, variable or option it came from. */
+export class ConfigError extends Error {
+  declare readonly code: string;
+  readonly source: string;
+  constructor(source: string, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.source = source;
+    describe(this, 'ERR_MILLRACE_CONFIG', details);
+  }
+}
+
+/** Something other than the task's own code went wrong while a flow ran; `task` names the task. */
+export class RunError extends Error {
+  declare readonly code: RunErrorCode;
+  declare readonly task?: string;
+  constructor(code: RunErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    describe(this, code, details);
+  }
+}
+
+export type RunErrorCode =
+  | 'ERR_MILLRACE_BAD_RESULT' // a task did not return what it says it provides
+  | 'ERR_MILLRACE_CLOSED' // the engine or the pool has been closed
+  | 'ERR_MILLRACE_INVALID_STATE' // not now: the engine is running, closed, not compiled, ...
+  | 'ERR_MILLRACE_MODULE_LOAD' // a worker could not import the task's module
+  | 'ERR_MILLRACE_NON_ERROR_THROWN' // a task threw something that is not an Error
+  | 'ERR_MILLRACE_NOT_FOUND' // no value is known by that name
+  | 'ERR_MILLRACE_NOT_IN_WORKER' // a parallel engine cannot be started inside a worker
+  | 'ERR_MILLRACE_QUEUE_FULL' // more runs wait for the pool than `maxQueue` allows
+  | 'ERR_MILLRACE_SERVICE' // the task called a service that the run does not offer
+  | 'ERR_MILLRACE_TASK_NOT_FOUND' // the module was imported, and has no such task
+  | 'ERR_MILLRACE_TIMEOUT' // the task took longer than its `timeout`
+  | 'ERR_MILLRACE_UNCLONEABLE_INPUT' // an input cannot be sent to a worker
+  | 'ERR_MILLRACE_UNCLONEABLE_RESULT' // a result cannot be sent back from a worker
+  | 'ERR_MILLRACE_UNHANDLED_ERROR' // an unhandled rejection or uncaught exception in the worker
+  | 'ERR_MILLRACE_WORKER_EXIT' // the worker ended: process.exit(), terminated, ...
+  | 'ERR_MILLRACE_WORKER_MEMORY' // the worker ran out of memory
+  | 'ERR_MILLRACE_WORKER_START'; // workers cannot be started
+
+/** The run was aborted by its signal. As in Node: `name` is `AbortError`, `code` is `ABORT_ERR`, `cause` is the signal's reason. */
+export class AbortError extends Error {
+  declare readonly code: string;
+  declare readonly task?: string;
+  override readonly name = 'AbortError';
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    describe(this, 'ABORT_ERR', details);
+  }
+}
+
+/** Several tasks of one run failed. `errors` holds their errors, in the order in which they failed. */
+export class WrappedFailure extends AggregateError {
+  declare readonly code: string;
+  constructor(errors: readonly unknown[], message: string) {
+    super(errors, message);
+    describe(this, 'ERR_MILLRACE_WRAPPED_FAILURE', {});
+  }
+}
+for (const family of [ArgumentError, FlowError, ConfigError, RunError, WrappedFailure]) {
+  Object.defineProperty(family.prototype, 'name', { value: family.name, configurable: true, writable: true });
+}
+
+/** How a message shows what came instead of what was expected: `'a string ("abc")'`, `'an array'`, `'undefined'`. */
+export function received(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'string')
+    return `a string (${JSON.stringify(value.length > 40 ? `${value.slice(0, 39)}…` : value)})`;
+  if (typeof value === 'function') return `a function${value.name ? ` (${value.name})` : ''}`;
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object') {
+    const name = Object.getPrototypeOf(value)?.constructor?.name;
+    return name && name !== 'Object' ? `an instance of ${name}` : 'an object';
+  }
+  return `a ${typeof value} (${String(value)})`;
+}

@@ -1,0 +1,42 @@
+/**
+ * Millrace: task flows for Node.js.
+ *
+ * @packageDocumentation
+ */
+
+export type {
+  Dataflow,
+  Services,
+  Task,
+  TaskContext,
+  TaskFunction,
+  TaskOptions,
+} from './atoms/index.js';
+export { Failure, share, task, transfer } from './atoms/index.js';
+export type { Config, ConfigOptions } from './config/index.js';
+export type { Pool } from './dispatch/shared.js';
+export type {
+  Engine,
+  EngineEvents,
+  EngineState,
+  FlowEvent,
+  FlowState,
+  LogEvent,
+  ProgressEvent,
+  Storage,
+  TaskEvent,
+  TaskState,
+} from './engine/index.js';
+export {
+  AbortError,
+  ArgumentError,
+  ConfigError,
+  FlowError,
+  type FlowErrorCode,
+  isMillraceError,
+  RunError,
+  type RunErrorCode,
+  WrappedFailure,
+} from './errors.js';
+export { type Flow, type FlowItem, type GraphFlow, graph, linear, unordered } from './flows/index.js';
+export { createPool, type LoadOptions, load, type OfferedServices, type RunOptions, run } from './load.js';

@@ -1,0 +1,222 @@
+import type { Item } from '../flows/index.js';
+import { arrivals, EdgeList } from './edges.js';
+import { addLinks, checkOrder } from './graph.js';
+import { serialOrder } from './order.js';
+import { type Outline, outline, type Span, traverse } from './outline.js';
+import { CONSTANT, INPUT, type Pick, type Plan, type PlanInput } from './plan.js';
+import { type Frame, findProvider } from './scope.js';
+
+const compiled = new WeakMap<object, Plan>();
+
+/**
+ * Compiles a flow, or a lone task. The result is kept with the flow, so that running it again costs nothing. Time and memory
+ * grow linearly with the flow; nothing here recurses.
+ *
+ * @throws {@link FlowError} when the flow is wrong: not a flow, a name twice, an ambiguous provider, a cycle
+ */
+export function compile(root: unknown): Plan {
+  const known = compiled.get(root as object);
+  if (known) return known;
+  const whole = outline(root);
+  const sources = new Sources(whole);
+  resolve(root as Item, whole, sources, { ordering: true, optional: false, position: undefined });
+  const { successors, nodes, backward } = connect(root as Item, whole);
+  const waits = arrivals(successors, nodes);
+  const sorted = backward || whole.atoms.some((atom) => atom.priority !== 0);
+  const serial = sorted ? serialOrder(whole.atoms, successors, waits) : undefined;
+  const position = serial && inverse(serial);
+  // Once the order is known: optional inputs, and which of several providers within one flow runs last.
+  if (sources.optional || position)
+    resolve(root as Item, whole, sources, { ordering: false, optional: true, position });
+  const plan: Plan = {
+    name: (root as Item).name,
+    atoms: whole.atoms,
+    size: whole.atoms.length,
+    nodes,
+    successors,
+    waits,
+    argStart: sources.start,
+    args: sources.args,
+    picks: sources.picks,
+    inputs: sources.inputs,
+    ...sources.outputs(position),
+    order: serial,
+  };
+  compiled.set(root as object, plan);
+  return plan;
+}
+
+/** The sources of all arguments, as they become known. */
+class Sources {
+  readonly start: Int32Array;
+  readonly args: Int32Array;
+  readonly picks: Pick[] = [];
+  readonly inputs: PlanInput[] = [];
+  readonly optional: boolean;
+  readonly #whole: Outline;
+  readonly #inputNumbers = new Map<string, number>();
+  /** For an atom that provides several values: where its picks begin. */
+  readonly #firstPick = new Map<number, number>();
+
+  constructor(whole: Outline) {
+    const { atoms } = whole;
+    this.#whole = whole;
+    this.start = new Int32Array(atoms.length + 1);
+    let optional = false;
+    for (let atom = 0; atom < atoms.length; atom++) {
+      const { mapping, provision } = atoms[atom];
+      this.start[atom + 1] = this.start[atom] + mapping.params.length;
+      if (mapping.optionalFrom < mapping.params.length) optional = true;
+      if (provision.keys) {
+        this.#firstPick.set(atom, this.picks.length);
+        for (const key of provision.keys) this.picks.push({ atom, key });
+      }
+    }
+    this.optional = optional;
+    this.args = new Int32Array(this.start[atoms.length]);
+  }
+
+  /** The source of `name` as `provider` gives it. */
+  of(provider: number, name: string): number {
+    const { keys, names } = this.#whole.atoms[provider].provision;
+    if (!keys) return provider;
+    return this.#whole.atoms.length + this.#firstPick.get(provider)! + names.indexOf(name);
+  }
+
+  input(name: string, atom: number, required: boolean): number {
+    let number = this.#inputNumbers.get(name);
+    if (number === undefined) {
+      number = this.inputs.push({ name, atom, required }) - 1;
+      this.#inputNumbers.set(name, number);
+    } else if (required && !this.inputs[number].required) {
+      this.inputs[number] = { name, atom, required };
+    }
+    return INPUT - number;
+  }
+
+  /** What the flow provides: for each name, the provider that runs last. */
+  outputs(position: Int32Array | undefined): { outputNames: string[]; outputs: Int32Array } {
+    const { providers } = this.#whole;
+    const outputNames: string[] = [];
+    const outputs = new Int32Array(providers.size);
+    for (const [name, found] of providers) {
+      let last = typeof found === 'number' ? found : found[found.length - 1];
+      if (position && typeof found !== 'number')
+        for (const one of found) if (position[one] > position[last]) last = one;
+      outputs[outputNames.push(name) - 1] = this.of(last, name);
+    }
+    return { outputNames, outputs };
+  }
+}
+
+/** Where each atom stands in an order. */
+function inverse(order: Int32Array): Int32Array {
+  const position = new Int32Array(order.length);
+  for (let at = 0; at < order.length; at++) position[order[at]] = at;
+  return position;
+}
+
+interface Round {
+  /** Whether this round finds out what must run before what. */
+  readonly ordering: boolean;
+  readonly optional: boolean;
+  readonly position: Int32Array | undefined;
+}
+
+/** Finds the source of every argument. */
+function resolve(root: Item, { atoms, spans, providers }: Outline, sources: Sources, round: Round): void {
+  const path: Frame[] = [];
+  const down = () => {
+    const parent = path[path.length - 1];
+    if (parent) parent.child++;
+  };
+  let flow = 0;
+  let atom = 0;
+  traverse(root, {
+    enter() {
+      down();
+      path.push({ span: spans[flow++], child: -1 });
+    },
+    leave() {
+      path.pop();
+    },
+    atom(task) {
+      down();
+      const { mapping } = task;
+      const at = sources.start[atom];
+      for (let i = 0; i < mapping.params.length; i++) {
+        const name = mapping.sources[i];
+        const optional = i >= mapping.optionalFrom;
+        if (name === undefined) {
+          sources.args[at + i] = CONSTANT;
+        } else if (!optional || round.optional) {
+          const provider = findProvider({
+            ...{ name, atom, path, atoms, optional, providers: providers.get(name) },
+            ...{ ordering: round.ordering, position: round.position },
+          });
+          sources.args[at + i] = provider < 0 ? sources.input(name, atom, !optional) : sources.of(provider, name);
+        }
+      }
+      atom++;
+    },
+  });
+}
+
+/** The two nodes by which something is connected: what it waits for goes to `entry`, what waits for it comes from `exit`. */
+interface Ends {
+  readonly entry: number;
+  readonly exit: number;
+}
+
+/** Draws the edges: between the items of linear flows, between those of graphs as their names and links say, and around. */
+function connect(root: Item, { atoms, spans }: Outline) {
+  const edges = new EdgeList();
+  let nodes = atoms.length;
+  let backward = false;
+  let flow = 0;
+  let atom = 0;
+  const path: { span: Span; ends: Ends[]; only: Ends | undefined }[] = [];
+  const deliver = (ends: Ends) => {
+    const parent = path[path.length - 1];
+    if (!parent) return;
+    if (parent.span.flow.kind !== 'linear') {
+      parent.ends.push(ends);
+    } else {
+      if (parent.only) edges.add(parent.only.exit, ends.entry);
+      parent.only = { entry: parent.only?.entry ?? ends.entry, exit: ends.exit };
+    }
+  };
+  traverse(root, {
+    atom: () => {
+      deliver({ entry: atom, exit: atom });
+      atom++;
+    },
+    enter: () => path.push({ span: spans[flow++], ends: [], only: undefined }),
+    leave: () => {
+      const { span, ends, only } = path.pop()!;
+      if (span.flow.kind === 'graph') {
+        addLinks(span);
+        if (!checkOrder(span)) backward = true;
+        for (let i = 0; i < span.before.length; i += 2)
+          edges.add(ends[span.before[i]].exit, ends[span.before[i + 1]].entry);
+      }
+      if (path.length === 0) return;
+      if (span.flow.items.length === 0) {
+        deliver({ entry: nodes, exit: nodes++ });
+      } else if (only || ends.length === 1) {
+        deliver(only ?? ends[0]);
+      } else {
+        const joint = { entry: nodes++, exit: nodes++ };
+        const hasBefore = new Uint8Array(ends.length);
+        const hasAfter = new Uint8Array(ends.length);
+        for (let i = 0; i < span.before.length; i += 2) hasAfter[span.before[i]] = hasBefore[span.before[i + 1]] = 1;
+        for (let i = 0; i < ends.length; i++) {
+          if (!hasBefore[i]) edges.add(joint.entry, ends[i].entry);
+          if (!hasAfter[i]) edges.add(ends[i].exit, joint.exit);
+        }
+        deliver(joint);
+      }
+    },
+  });
+  return { successors: edges.rows(nodes), nodes, backward };
+}

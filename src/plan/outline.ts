@@ -1,0 +1,99 @@
+/** The first pass over a flow: numbers its atoms and notes who provides what. */
+import { isTask, type TaskAtom } from '../atoms/index.js';
+import { FlowError, received } from '../errors.js';
+import { type FlowNode, type Item, isFlow } from '../flows/index.js';
+
+/** A flow within the whole, as a range of atoms. */
+export interface Span {
+  readonly flow: FlowNode;
+  readonly start: number;
+  end: number;
+  /** The number of the first atom of each child. A child ends where the next one starts. */
+  readonly children: Int32Array;
+  /** For a graph: which child must run before which other, as pairs. */
+  readonly before: number[];
+}
+
+export interface Outline {
+  readonly atoms: readonly TaskAtom[];
+  /** The flows, each before those it holds. */
+  readonly spans: readonly Span[];
+  /** The atoms that provide each name, in ascending order; one alone stands without a list. */
+  readonly providers: ReadonlyMap<string, number | readonly number[]>;
+}
+
+/** Visits the tasks and flows below `root` in order, to any depth, without recursion. */
+export function traverse(
+  root: Item,
+  visit: { atom(task: TaskAtom): void; enter(flow: FlowNode): void; leave(flow: FlowNode): void },
+): void {
+  if (isTask(root)) return visit.atom(root);
+  const path = [{ flow: root, next: 0 }];
+  visit.enter(root);
+  for (let top = path[0]; top !== undefined; top = path[path.length - 1]) {
+    if (top.next === top.flow.items.length) {
+      visit.leave(top.flow);
+      path.pop();
+      continue;
+    }
+    const item = top.flow.items[top.next++];
+    if (isTask(item)) {
+      visit.atom(item);
+    } else {
+      visit.enter(item);
+      path.push({ flow: item, next: 0 });
+    }
+  }
+}
+
+export function outline(root: unknown): Outline {
+  if (!isTask(root) && !isFlow(root)) {
+    throw new FlowError(
+      'ERR_MILLRACE_NOT_A_FLOW',
+      `Expected a flow, made by linear(), unordered() or graph(), or a task; received ${received(root)}`,
+    );
+  }
+  const atoms: TaskAtom[] = [];
+  const spans: Span[] = [];
+  const names = new Set<string>();
+  const providers = new Map<string, number | number[]>();
+  const open: { span: Span; at: number }[] = [];
+  const beginChild = () => {
+    const parent = open[open.length - 1];
+    if (parent) parent.span.children[parent.at++] = atoms.length;
+  };
+  traverse(root, {
+    atom(task) {
+      beginChild();
+      if (names.has(task.name)) throw duplicate(task, open[open.length - 1].span.flow);
+      names.add(task.name);
+      for (const name of task.provision.names) {
+        const others = providers.get(name);
+        if (others === undefined) providers.set(name, atoms.length);
+        else if (typeof others === 'number') providers.set(name, [others, atoms.length]);
+        else others.push(atoms.length);
+      }
+      atoms.push(task);
+    },
+    enter(flow) {
+      beginChild();
+      const children = new Int32Array(flow.items.length);
+      const span: Span = { flow, start: atoms.length, end: atoms.length, children, before: [] };
+      spans.push(span);
+      open.push({ span, at: 0 });
+    },
+    leave() {
+      open.pop()!.span.end = atoms.length;
+    },
+  });
+  return { atoms, spans, providers };
+}
+
+function duplicate(task: TaskAtom, flow: FlowNode): FlowError {
+  return new FlowError(
+    'ERR_MILLRACE_DUPLICATE_NAME',
+    `Two tasks are named '${task.name}' (the second in flow '${flow.name}'): names must be unique in the whole flow. ` +
+      'To run one task several times, give it copies with .with({ name })',
+    { task: task.name },
+  );
+}

@@ -1,0 +1,53 @@
+import type { TaskAtom } from '../atoms/index.js';
+import type { Edges } from './edges.js';
+
+/** What stands in `args` instead of the number of an atom. Inputs are `INPUT`, `INPUT - 1`, `INPUT - 2`, ... */
+export const CONSTANT = -1;
+export const INPUT = -2;
+
+/** One value out of a result that provides several: `key` is a position or a property. */
+export interface Pick {
+  readonly atom: number;
+  readonly key: string | number;
+}
+
+/** What a flow needs from outside. */
+export interface PlanInput {
+  readonly name: string;
+  /** The first atom that asks for it, for messages. */
+  readonly atom: number;
+  /** Whether some atom cannot do without. */
+  readonly required: boolean;
+}
+
+/**
+ * A compiled flow: names resolved to numbers, once, in flat arrays.
+ *
+ * Atoms are numbered `0 .. size` in the order of declaration, depth first. From `size` on come *joints*: nodes without work
+ * through which nested flows are connected, so that 1,000 tasks before 1,000 others make 2,000 edges and not a million.
+ *
+ * A *source*, in `args` and `outputs`, is the number of the atom whose whole result is meant; from `size` on, the index of a
+ * pick; below zero, a constant of the atom or an input of the flow.
+ */
+export interface Plan {
+  /** The flow's name. */
+  readonly name: string;
+  readonly atoms: readonly TaskAtom[];
+  /** How many atoms there are. */
+  readonly size: number;
+  /** How many nodes there are: atoms and joints. */
+  readonly nodes: number;
+  readonly successors: Edges;
+  /** For each node, how many edges arrive at it. */
+  readonly waits: Int32Array;
+  /** The sources of atom `i`'s arguments are `args[argStart[i] .. argStart[i + 1])`. */
+  readonly argStart: Int32Array;
+  readonly args: Int32Array;
+  readonly picks: readonly Pick[];
+  readonly inputs: readonly PlanInput[];
+  /** What the flow provides, and beside it the source that a task after the flow would be given. */
+  readonly outputNames: readonly string[];
+  readonly outputs: Int32Array;
+  /** The order of a serial run; `undefined` when it is the order of declaration. */
+  readonly order: Int32Array | undefined;
+}

@@ -1,0 +1,186 @@
+/**
+ * Who provides a name to an atom. As TaskFlow: what ran earlier in the atom's own flow, nearest first, then what the flows
+ * around it can see. Siblings in an unordered flow do not see each other; in a graph one sees what it depends on.
+ *
+ * A name's providers are a sorted list of atom numbers and a flow is a range of them, so that a look-up goes straight to the
+ * innermost flow that holds any provider: it costs a few binary searches, whatever the depth of nesting.
+ */
+import type { TaskAtom } from '../atoms/index.js';
+import { FlowError } from '../errors.js';
+import { EdgeList, type Edges } from './edges.js';
+import type { Span } from './outline.js';
+
+/** A flow that is open around the atom in question. */
+export interface Frame {
+  readonly span: Span;
+  /** Which of its children holds the atom. */
+  child: number;
+}
+
+export interface Question {
+  readonly name: string;
+  /** The number of the atom that asks. */
+  readonly atom: number;
+  readonly path: readonly Frame[];
+  readonly providers: number | readonly number[] | undefined;
+  readonly atoms: readonly TaskAtom[];
+  /** Where each atom stands in the order of running; `undefined`: by its number. */
+  readonly position: Int32Array | undefined;
+  /** An optional input makes no order, and is taken only from what runs before anyway. */
+  readonly optional: boolean;
+  /** Whether the order that follows from the answer is still to be noted. */
+  readonly ordering: boolean;
+}
+
+/** Finds the atom that provides `name`; -1: it is an input of the flow. In graphs, notes the order that follows. */
+export function findProvider(question: Question): number {
+  const { providers, path, atom } = question;
+  if (providers === undefined) return -1;
+  const list = typeof providers === 'number' ? [providers] : providers;
+  let before = below(list, atom) - 1; // index of the last provider before the atom's own surroundings
+  let after = below(list, atom + 1); // index of the first one behind them
+  for (;;) {
+    const left = before >= 0 ? deepest(path, (span) => span.start <= list[before]) : -1;
+    const right = after < list.length ? deepest(path, (span) => span.end > list[after]) : -1;
+    const depth = Math.max(left, right);
+    if (depth < 0) return -1;
+    const { span, child } = path[depth];
+    const { kind } = span.flow;
+    if (kind === 'linear' && left === depth) return lastIn(question, list, span, childOf(span, list[before]));
+    if (kind === 'graph') {
+      const others = providing(list, span).filter((other) => other !== child);
+      const chosen = question.optional
+        ? nearest(question, list, span, child, others)
+        : others.length > 0
+          ? only(question, span, child, others)
+          : -1;
+      if (chosen >= 0) return lastIn(question, list, span, chosen);
+    }
+    before = below(list, span.start) - 1;
+    after = below(list, span.end);
+  }
+}
+
+/** In a graph a required name has one provider, which runs first. */
+function only(question: Question, span: Span, child: number, others: readonly number[]): number {
+  if (others.length > 1) {
+    const asking = question.atoms[question.atom].name;
+    const names = others.map((other) => `'${span.flow.items[other].name}'`).join(' and ');
+    throw new FlowError(
+      'ERR_MILLRACE_AMBIGUOUS_PROVIDER',
+      `'${asking}' requires '${question.name}', which ${names} provide in graph '${span.flow.name}'. ` +
+        'Let one of them provide it under another name, and say with rebind which one is meant',
+      { task: asking },
+    );
+  }
+  if (question.ordering) order(span, others[0], child);
+  return others[0];
+}
+
+/** The children of a flow that hold providers of a name, given as the sorted list of all its providers. */
+function providing(list: readonly number[], span: Span): number[] {
+  const found: number[] = [];
+  for (let i = below(list, span.start); i < list.length && list[i] < span.end; ) {
+    const child = childOf(span, list[i]);
+    found.push(child);
+    i = below(list, endOf(span, child));
+  }
+  return found;
+}
+
+/** Notes that one child of a graph runs before another. */
+export function order(span: Span, first: number, second: number): void {
+  const { before } = span;
+  const length = before.length;
+  if (length > 0 && before[length - 2] === first && before[length - 1] === second) return;
+  before.push(first, second);
+}
+
+/** Of the children that provide an optional name: the last one that runs before `child` in any case; -1: none does. */
+function nearest(
+  question: Question,
+  list: readonly number[],
+  span: Span,
+  child: number,
+  others: readonly number[],
+): number {
+  const earlier = ancestors(span, child);
+  let found = -1;
+  let place = -1;
+  for (const other of others) {
+    if (!earlier.has(other)) continue;
+    const last = lastIn(question, list, span, other);
+    const at = question.position?.[last] ?? last;
+    if (at > place) {
+      place = at;
+      found = other;
+    }
+  }
+  return found;
+}
+
+const arrivalsOf = new WeakMap<Span, Edges>();
+
+function ancestors(span: Span, child: number): Set<number> {
+  let edges = arrivalsOf.get(span);
+  if (!edges) {
+    const list = new EdgeList();
+    for (let i = 0; i < span.before.length; i += 2) list.add(span.before[i + 1], span.before[i]);
+    edges = list.rows(span.children.length);
+    arrivalsOf.set(span, edges);
+  }
+  const seen = new Set<number>();
+  const open = [child];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    for (let e = edges.start[node]; e < edges.start[node + 1]; e++) {
+      if (!seen.has(edges.to[e])) {
+        seen.add(edges.to[e]);
+        open.push(edges.to[e]);
+      }
+    }
+  }
+  return seen;
+}
+
+/** The provider within one child that runs last. */
+function lastIn(question: Question, list: readonly number[], span: Span, child: number): number {
+  const start = span.children[child];
+  const stop = below(list, endOf(span, child));
+  let last = list[stop - 1];
+  const { position } = question;
+  if (position) for (let i = below(list, start); i < stop; i++) if (position[list[i]] > position[last]) last = list[i];
+  return last;
+}
+
+function endOf(span: Span, child: number): number {
+  return child + 1 < span.children.length ? span.children[child + 1] : span.end;
+}
+
+/** The child that holds an atom: the last one that does not start behind it. */
+function childOf(span: Span, atom: number): number {
+  return below(span.children, atom + 1) - 1;
+}
+
+/** How many entries of a sorted list are below a value. */
+function below(list: ArrayLike<number>, value: number): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle] < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The innermost flow on the path for which a condition holds that, once false, is false for all flows within. */
+function deepest(path: readonly Frame[], holds: (span: Span) => boolean): number {
+  let low = 0;
+  let high = path.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(path[middle].span)) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}

@@ -1,0 +1,4 @@
+export { findUncloneable, type Uncloneable } from './cloneable.js';
+export { decodeError, type EncodedError, encodeError } from './errors.js';
+export { markFailed } from './mark.js';
+export * from './protocol.js';

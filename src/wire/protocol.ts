@@ -1,0 +1,126 @@
+/** What the scheduler's thread and a worker say to each other. Everything here must survive structured clone. */
+import type { EncodedError } from './errors.js';
+
+// The words of memory that a thread shares with the scheduler.
+
+/** The number of the packet that the thread runs; 0: none. */
+export const RUNNING_PACKET = 0;
+/** The member of that packet that runs, or ran last, counted from 1; 0: none has started. */
+export const RUNNING_MEMBER = 1;
+/** The first of the flags, one for each packet that a thread may hold. */
+export const FLAGS = 2;
+
+// The values of a flag. Both sides leave `WAITING` by compare-and-exchange, so that a packet either starts or is taken back.
+
+export const WAITING = 0;
+/** The worker has begun with the packet: its first member starts in any case. */
+export const STARTED = 1;
+/** No more members start. */
+export const STOP = 2;
+/** As `STOP`, and the member that runs is told to end. */
+export const CANCEL = 3;
+/** The scheduler has taken the packet back: nothing of it starts. */
+export const TAKEN_BACK = 4;
+
+/** A task's code and argument names, sent once to each worker and from then on known by number. */
+export interface WireShape {
+  readonly id: number;
+  readonly module: string;
+  readonly name: string;
+  readonly params: readonly string[];
+}
+
+/** Where a member's argument comes from, when it is not the next one of `values`. */
+export type WireSource =
+  /** What an earlier member of the packet returned, or one value of it. */
+  | { readonly member: number; readonly key: string | number }
+  /** A value that other tasks of the run need too: kept in the worker. It comes along the first time. */
+  | { readonly kept: number; readonly value?: unknown };
+
+/** Tasks for a worker, which runs one after the other. */
+export interface Packet {
+  readonly type: 'packet';
+  readonly id: number;
+  /** Which of the thread's flags belongs to the packet. */
+  readonly flag: number;
+  readonly run: number;
+  readonly flow: string;
+  /** Shapes that the worker does not know yet. */
+  readonly define: readonly WireShape[] | undefined;
+  /** For each member the number of its shape, and its name. */
+  readonly shapes: readonly number[];
+  readonly names: readonly string[];
+  /** The arguments of all members, one after the other. */
+  readonly values: readonly unknown[];
+  /**
+   * In step with the arguments, when some are not in `values`: `BY_VALUE`; from 0 on the whole result of that member; below
+   * `BY_VALUE` a number of `sources`, counted from `BY_VALUE - 1` downwards.
+   */
+  readonly refs: readonly number[] | undefined;
+  readonly sources: readonly WireSource[] | undefined;
+  /** After so many ms no more members start. */
+  readonly budget: number;
+  /** The scheduler wants to know when the member starts, to measure its timeout from there. */
+  readonly timed: boolean;
+  /** The one member is to be reverted. */
+  readonly revert: WireRevert | undefined;
+}
+
+export const BY_VALUE = -1;
+
+export interface WireRevert {
+  readonly names: readonly string[];
+  readonly keys: readonly (string | number)[] | undefined;
+  readonly result: unknown;
+  readonly failure: { readonly task: string; readonly error: EncodedError } | undefined;
+  readonly flowFailures: readonly (readonly [task: string, error: EncodedError])[];
+}
+
+export type ToWorker =
+  | Packet
+  /** The flag of this packet is up: the task that waits for an event shall know. */
+  | { readonly type: 'cancel'; readonly id: number; readonly reason: EncodedError }
+  /** A run is over: the values that were kept for it can go. */
+  | { readonly type: 'forget'; readonly run: number }
+  | { readonly type: 'stop' };
+
+export type FromWorker =
+  | Done
+  | { readonly type: 'started'; readonly id: number }
+  | {
+      readonly type: 'progress';
+      readonly id: number;
+      readonly member: number;
+      readonly fraction: number;
+      readonly details: unknown;
+    }
+  | {
+      readonly type: 'log';
+      readonly id: number;
+      readonly member: number;
+      readonly message: string;
+      readonly details: unknown;
+    }
+  /** Something was thrown that nobody caught; the worker is about to end. */
+  | { readonly type: 'fatal'; readonly id: number; readonly error: EncodedError };
+
+/** What became of some members, from `from` on: what each returned. The members behind them, if it is `last`, were not started. */
+export interface Done {
+  readonly type: 'done';
+  readonly id: number;
+  readonly from: number;
+  readonly results: readonly unknown[];
+  /** Those of them that failed. */
+  readonly failures: readonly (readonly [member: number, error: EncodedError])[] | undefined;
+  /** How long they took: a shape, how many of it, and ms in all, one after the other. */
+  readonly costs: readonly number[];
+  readonly last: boolean;
+}
+
+/** What the scheduler's thread offers to the contexts in its workers, over comlink: one object for each thread. */
+export interface ServiceHost {
+  call(run: number, task: string, service: string, args: unknown[]): Promise<ServiceAnswer>;
+}
+
+/** Errors are encoded here: comlink's own way loses their class, code and properties. */
+export type ServiceAnswer = { readonly value: unknown } | { readonly error: EncodedError };

@@ -1,0 +1,246 @@
+import fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Config, type ConfigOptions, resolve } from '../../src/config/index.js';
+import { entries } from '../../src/config/schema.js';
+import { ConfigError } from '../../src/errors.js';
+
+const available = () => 4;
+
+function failure(run: () => unknown): ConfigError {
+  try {
+    run();
+  } catch (error) {
+    assert.instance(error, ConfigError);
+    return error as ConfigError;
+  }
+  assert.unreachable('expected a ConfigError');
+  throw undefined;
+}
+
+function at(values: unknown, path: string): unknown {
+  return path.split('.').reduce((value, key) => (value as Record<string, unknown> | undefined)?.[key], values);
+}
+
+/** `{ 'a.b': 1 }` as `{ a: { b: 1 } }`. */
+function nest(flat: Record<string, unknown>): object {
+  const root: Record<string, any> = {};
+  for (const [path, value] of Object.entries(flat)) {
+    const keys = path.split('.');
+    const last = keys.pop()!;
+    let group = root;
+    for (const key of keys) group = group[key] ??= {};
+    group[last] = value;
+  }
+  return root;
+}
+
+test('without any setting each option has its default', () => {
+  assert.equal(resolve({ available }), {
+    engine: 'parallel',
+    workers: 4,
+    minWorkers: 1,
+    maxWorkers: Infinity,
+    idleTimeout: 10_000,
+    resourceLimits: {},
+    abortGrace: 1000,
+    maxQueue: Infinity,
+    taskTimeout: Infinity,
+  });
+});
+
+test('an option in code wins over its variable, that over the file, that over the default', () => {
+  // Values that are valid for any option of its kind, and under which no bound changes `workers`.
+  const values = new Map<string, fc.Arbitrary<unknown>>(
+    entries.map(({ path }) => [path, fc.integer({ min: 5, max: 9 })]),
+  );
+  values.set('engine', fc.constantFrom('serial', 'parallel'));
+  values.set('minWorkers', fc.integer({ min: 1, max: 4 }));
+  values.set('maxWorkers', fc.integer({ min: 10, max: 20 }));
+
+  const layers = fc.record(
+    Object.fromEntries(
+      [...values].map(([path, value]) => [
+        path,
+        fc.record({ code: value, env: value, file: value }, { requiredKeys: [] }),
+      ]),
+    ),
+  );
+
+  fc.assert(
+    fc.property(layers, (settings) => {
+      const code: Record<string, unknown> = {};
+      const env: Record<string, string> = {};
+      const file: Record<string, unknown> = {};
+      for (const { path, variable } of entries) {
+        const setting = settings[path]!;
+        if (setting.code !== undefined) code[path] = setting.code;
+        if (setting.env !== undefined) env[variable] = String(setting.env);
+        if (setting.file !== undefined) file[path] = setting.file;
+      }
+      const config = resolve({
+        options: nest(code),
+        env,
+        file: { source: 'millrace.config.json', values: nest(file) },
+        available: () => 7,
+      });
+      for (const { path, option } of entries) {
+        const { code, env, file } = settings[path]!;
+        const fallback = path === 'workers' ? 7 : option.fallback;
+        assert.is(at(config, path), code ?? env ?? file ?? fallback, path);
+      }
+    }),
+  );
+});
+
+test('each option of a group is resolved on its own', () => {
+  const config = resolve({
+    options: { resourceLimits: { stackSizeMb: 8 } },
+    env: { MILLRACE_RESOURCE_LIMITS_MAX_OLD_GENERATION_SIZE_MB: '512', MILLRACE_RESOURCE_LIMITS_STACK_SIZE_MB: '2' },
+    file: { source: 'millrace.config.json', values: { resourceLimits: { codeRangeSizeMb: 0.5, stackSizeMb: 1 } } },
+    available,
+  });
+  assert.equal(config.resourceLimits, { maxOldGenerationSizeMb: 512, codeRangeSizeMb: 0.5, stackSizeMb: 8 });
+});
+
+test('an option that is undefined is not set', () => {
+  const options: ConfigOptions = { engine: undefined, resourceLimits: undefined };
+  assert.is(resolve({ options, env: { MILLRACE_ENGINE: 'serial' }, available }).engine, 'serial');
+});
+
+test('a configuration cannot be changed', () => {
+  const options: ConfigOptions = { resourceLimits: { stackSizeMb: 4 } };
+  const config = resolve({ options, available }) as { workers: number; resourceLimits: { stackSizeMb?: number } };
+  assert.throws(() => {
+    config.workers = 9;
+  }, /read only/);
+  assert.throws(() => {
+    config.resourceLimits.stackSizeMb = 9;
+  }, /read only/);
+});
+
+test('a percentage of workers is a part of what is available, rounded down', () => {
+  const workers = (value: ConfigOptions['workers'], cpus: number) =>
+    resolve({ options: { workers: value }, available: () => cpus }).workers;
+  assert.is(workers('50%', 4), 2);
+  assert.is(workers('50%', 3), 1);
+  assert.is(workers('1%', 4), 1);
+  assert.is(workers('100%', 4), 4);
+  assert.is(workers('150%', 4), 6);
+  assert.is(workers('12.5%', 16), 2);
+});
+
+test('a number of workers may be more than what is available', () => {
+  assert.is(resolve({ options: { workers: 64 }, available }).workers, 64);
+});
+
+test('minWorkers and maxWorkers bound the number of workers however it is given', () => {
+  assert.is(resolve({ options: { maxWorkers: 3 }, available }).workers, 3);
+  assert.is(resolve({ options: { minWorkers: 8 }, available }).workers, 8);
+  assert.is(resolve({ options: { workers: 16, maxWorkers: 8 }, available }).workers, 8);
+  assert.is(resolve({ options: { workers: '10%', minWorkers: 2 }, available }).workers, 2);
+});
+
+test('workers is always a whole number within its bounds', () => {
+  const size: fc.Arbitrary<ConfigOptions['workers']> = fc.oneof(
+    fc.constant('auto' as const),
+    fc.integer({ min: 1, max: 1000 }),
+    fc.integer({ min: 1, max: 99_999 }).map((share): `${number}%` => `${share / 10}%`),
+  );
+  fc.assert(
+    fc.property(
+      size,
+      fc.integer({ min: 1, max: 512 }),
+      fc.integer({ min: 1, max: 100 }),
+      fc.oneof(fc.integer({ min: 100, max: 200 }), fc.constant(Infinity)),
+      (workers, cpus, minWorkers, maxWorkers) => {
+        const config = resolve({ options: { workers, minWorkers, maxWorkers }, available: () => cpus });
+        assert.ok(Number.isSafeInteger(config.workers));
+        assert.ok(config.workers >= minWorkers && config.workers <= maxWorkers);
+      },
+    ),
+  );
+});
+
+test('minWorkers above maxWorkers is an error that names where both were set', () => {
+  const error = failure(() => resolve({ options: { minWorkers: 8 }, env: { MILLRACE_MAX_WORKERS: '4' }, available }));
+  assert.is(error.source, "option 'minWorkers'");
+  assert.is(
+    error.message,
+    "option 'minWorkers': expected minWorkers to be at most maxWorkers, which is 4 (MILLRACE_MAX_WORKERS); received a number (8)",
+  );
+});
+
+test('a wrong option is an error that shows what was expected and what came', () => {
+  const error = failure(() => resolve({ options: { workers: 2.5 }, available }));
+  assert.is(error.code, 'ERR_MILLRACE_CONFIG');
+  assert.is(error.source, "option 'workers'");
+  assert.is(
+    error.message,
+    "option 'workers': expected 'auto', a whole number from 1, or a percentage such as '50%'; received a number (2.5)",
+  );
+});
+
+test('options refuse what they cannot mean', () => {
+  const wrong: Record<string, unknown[]> = {
+    engine: ['Serial', '', 1, null, true],
+    workers: [0, -1, NaN, Infinity, '4', '', '%', '0%', '0.0%', '-5%', '50 %', '99999%', null, [2]],
+    minWorkers: [0, 1.5, Infinity, '2'],
+    maxWorkers: [0, -Infinity, 1.5, NaN],
+    idleTimeout: [-1, 0.5, 2 ** 31, '10'],
+    abortGrace: [-1, Infinity, 2 ** 31],
+    maxQueue: [-1, 0.5],
+    taskTimeout: [0, -1, 2 ** 31],
+    'resourceLimits.stackSizeMb': [0, -1, NaN, Infinity, '4'],
+    resourceLimits: [4, null, [], new Map()],
+  };
+  for (const [path, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      assert.is(failure(() => resolve({ options: nest({ [path]: value }), available })).source, `option '${path}'`);
+    }
+  }
+});
+
+test('the limits of each option are allowed', () => {
+  const options: ConfigOptions = { minWorkers: 1, idleTimeout: 0, abortGrace: 0, maxQueue: 0, taskTimeout: 1 };
+  assert.is(resolve({ options, available }).taskTimeout, 1);
+  const most: ConfigOptions = { idleTimeout: Infinity, abortGrace: 2 ** 31 - 1, taskTimeout: 2 ** 31 - 1 };
+  assert.is(resolve({ options: most, available }).idleTimeout, Infinity);
+});
+
+test('an unknown option is an error that suggests the nearest one', () => {
+  const message = (options: object) => failure(() => resolve({ options, available })).message;
+  assert.is(message({ wrokers: 2 }), "option 'wrokers': there is no such option; did you mean 'workers'?");
+  assert.match(message({ resourceLimit: {} }), "did you mean 'resourceLimits'?");
+  assert.match(message({ stackSizeMb: 4 }), "did you mean 'resourceLimits.stackSizeMb'?");
+  assert.match(message({ resourceLimits: { stackSize: 4 } }), "did you mean 'resourceLimits.stackSizeMb'?");
+  assert.match(
+    message({ 'resourceLimits.stackSizeMb': 4 }),
+    "option 'resourceLimits.stackSizeMb': there is no such option",
+  );
+  assert.match(message({ colour: 'red' }), 'the options here are engine, workers,');
+  assert.match(message(JSON.parse('{"__proto__": 1}')), "option '__proto__': there is no such option");
+  assert.match(message({ toString: 1 }), "option 'toString': there is no such option");
+});
+
+test('options that are not an object are an error', () => {
+  for (const options of [null, 4, 'serial', [], Promise.resolve({}), () => ({})]) {
+    assert.is(failure(() => resolve({ options: options as ConfigOptions, available })).source, 'options');
+  }
+});
+
+test('the types of options and of the configuration follow from the schema', () => {
+  const config: Config = resolve({ options: { workers: '50%', engine: 'serial' }, available });
+  const engine: 'parallel' | 'serial' = config.engine;
+  const workers: number = config.workers;
+  const stack: number | undefined = config.resourceLimits.stackSizeMb;
+  assert.equal([engine, workers, stack], ['serial', 2, undefined]);
+  // @ts-expect-error a word that is not of the list
+  assert.throws(() => resolve({ options: { engine: 'threads' } }), "option 'engine'");
+  // @ts-expect-error a percentage has its sign
+  assert.throws(() => resolve({ options: { workers: '50' } }), "option 'workers'");
+  // @ts-expect-error no such option
+  assert.throws(() => resolve({ options: { worker: 1 } }), "option 'worker'");
+});
+
+test.run();

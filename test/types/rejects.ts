@@ -1,0 +1,105 @@
+/** What must not compile. Only type checked: there is nothing to run. */
+import type { Task, TaskFunction } from '../../src/atoms/signature.js';
+import type { Flow, GraphFunction, LinearFunction, RunFunction, UnorderedFunction } from '../../src/flows/dataflow.js';
+
+declare const task: TaskFunction;
+declare const linear: LinearFunction;
+declare const unordered: UnorderedFunction;
+declare const graph: GraphFunction;
+declare const run: RunFunction<{ engine?: 'serial' | 'parallel' }>;
+declare const index: number;
+
+const decode = task({
+  name: 'decode',
+  requires: ['path'],
+  provides: 'pixels',
+  execute: ({ path }: { path: string }) => new Uint8Array(path.length),
+});
+const resize = task({
+  name: 'resize',
+  requires: ['pixels', 'width'],
+  provides: 'thumb',
+  execute: ({ pixels, width }: { pixels: Uint8Array; width: number }) => pixels.subarray(0, width),
+});
+const print = task({
+  name: 'print',
+  requires: ['pixels', 'title'],
+  execute: ({ pixels, title }: { pixels: string; title: string }) => pixels + title,
+});
+const thumbnail = linear('thumbnail', decode, resize);
+
+// Declarations.
+// @ts-expect-error a name is missing
+task({ execute() {} });
+// @ts-expect-error there is nothing to execute
+task({ name: 'idle' });
+// @ts-expect-error 'height' is not declared
+task({ name: 'a', requires: ['width'], execute: (args: { width: number; height: number }) => args });
+// @ts-expect-error an optional argument must be declared as well
+task({ name: 'a', requires: ['width'], execute: (args: { width: number; height?: number }) => args });
+// @ts-expect-error 'width' may be missing
+task({ name: 'a', optional: ['width'], execute: (args: { width: number }) => args });
+// @ts-expect-error 'with' is not an argument
+task({ name: 'a', requires: ['width'], rebind: { with: 'w' }, execute: (args: { width: number }) => args });
+// @ts-expect-error the constant is no number
+task({ name: 'a', inject: { width: 'wide' }, execute: (args: { width: number }) => args });
+// @ts-expect-error nor is it under the name after rebind
+task({ name: 'a', requires: 'n', rebind: { n: 'm' }, inject: { m: '' }, execute: (args: { n: number }) => args });
+// @ts-expect-error a number has no elements
+task({ name: 'a', provides: ['x', 'y'], execute: () => 1 });
+// @ts-expect-error the result has no 'y'
+task({ name: 'a', provides: new Set(['x', 'y'] as const), execute: () => ({ x: 1 }) });
+// @ts-expect-error the task's code cannot be changed by a copy
+decode.with({ execute: () => 1 });
+// @ts-expect-error nor can a constant be of another type than the argument
+resize.with({ inject: { width: 'wide' } });
+
+// Compositions.
+// @ts-expect-error 'pixels' is a Uint8Array, not a string
+linear('clash', decode, print);
+// @ts-expect-error the same in a list
+linear('clash', [decode, print]);
+// @ts-expect-error the same from a nested flow to a nested flow
+linear('clash', linear('inner', decode), unordered('inner', print));
+// @ts-expect-error order is irrelevant in a graph
+graph('clash', print, resize, decode);
+// @ts-expect-error an item is no name
+linear('no items', 'decode');
+// @ts-expect-error a name comes first
+unordered(decode);
+// @ts-expect-error only graphs have links
+thumbnail.link(decode, resize);
+// @ts-expect-error what is known of an item that is only known at run time is still checked
+linear('clash', decode, ...[print, print].filter(() => index > 1));
+
+// Runs.
+// @ts-expect-error 'width' is missing
+run(thumbnail, { path: 'a.png' });
+// @ts-expect-error 'path' and 'width' are missing
+run(thumbnail);
+// @ts-expect-error 'path' and 'width' are missing
+run(thumbnail, undefined, { engine: 'serial' });
+// @ts-expect-error 'width' is no number
+run(thumbnail, { path: 'a.png', width: '320' });
+// @ts-expect-error a lone task has needs too
+run(decode, {});
+// @ts-expect-error in an unordered flow a sibling's result is no input
+run(unordered('apart', decode, resize), { path: 'a.png', width: 320 });
+// @ts-expect-error in a linear flow a later one's is none either
+run(linear('backwards', resize, decode), { path: 'a.png', width: 320 });
+// @ts-expect-error there is no such engine
+run(thumbnail, { path: 'a.png', width: 320 }, { engine: 'steam' });
+// @ts-expect-error a number is no flow
+run(1);
+// @ts-expect-error this flow gives no 'url'
+run(thumbnail, { path: 'a.png', width: 320 }).then(({ url }) => url);
+// @ts-expect-error an optional input must be of the right type all the same
+run(task({ name: 'a', optional: 'n', execute: ({ n }: { n?: number }) => n }), { n: 'one' });
+
+// Assignments.
+// @ts-expect-error it needs 'width' too
+export const needsTooMuch: Flow<{ path: string }, {}> = thumbnail;
+// @ts-expect-error it does not give 'url'
+export const givesTooLittle: Flow<any, { url: string }> = thumbnail;
+// @ts-expect-error a flow is no task
+export const noTask: Task = thumbnail;

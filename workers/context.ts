@@ -1,0 +1,92 @@
+import type { MessagePort } from 'node:worker_threads';
+import { type Remote, wrap } from 'comlink';
+import { Context } from '../src/dispatch/context.js';
+import { RunError } from '../src/errors.js';
+import {
+  CANCEL,
+  decodeError,
+  FLAGS,
+  findUncloneable,
+  type Packet,
+  type ServiceAnswer,
+  type ServiceHost,
+} from '../src/wire/index.js';
+
+/** The services of the scheduler's thread, over a port that is not touched before the first call. */
+export class ServiceClient {
+  readonly #port: MessagePort;
+  #remote: Remote<ServiceHost> | undefined;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  call(run: number, task: string, service: string, args: unknown[]): Promise<ServiceAnswer> {
+    // Comlink's types know the ports of browsers; Node's have all that it uses.
+    this.#remote ??= wrap<ServiceHost>(this.#port as never);
+    return this.#remote.call(run, task, service, args);
+  }
+}
+
+/** What a context needs of the thread that it lives in. */
+export interface ContextHost {
+  readonly words: Int32Array;
+  readonly services: ServiceClient;
+  report(member: number, fraction: number, details: unknown): void;
+  say(member: number, message: string, details: unknown): void;
+}
+
+/** What a task in a worker is given beside its arguments. */
+export class WorkerContext extends Context {
+  readonly #host: ContextHost;
+  readonly #packet: Packet;
+  readonly #member: number;
+
+  constructor(host: ContextHost, packet: Packet, member: number) {
+    super();
+    this.#host = host;
+    this.#packet = packet;
+    this.#member = member;
+  }
+
+  get name(): string {
+    return this.#packet.names[this.#member];
+  }
+
+  get flow(): string {
+    return this.#packet.flow;
+  }
+
+  get aborted(): boolean {
+    return this.cancelled || Atomics.load(this.#host.words, FLAGS + this.#packet.flag) === CANCEL;
+  }
+
+  protected report(fraction: number, details: unknown): void {
+    this.#host.report(this.#member, fraction, details);
+  }
+
+  protected say(message: string, details: unknown): void {
+    this.#host.say(this.#member, message, details);
+  }
+
+  /** A call whose answer does not come before the task is told to stop is given up. */
+  protected async call(service: string, args: unknown[]): Promise<unknown> {
+    const bad = findUncloneable(args);
+    if (bad) {
+      const message = `Task '${this.name}' called service '${service}' with ${bad.type} at arguments${bad.path}, which cannot be sent to another thread`;
+      throw new RunError('ERR_MILLRACE_SERVICE', message, { task: this.name });
+    }
+    const { signal } = this;
+    signal.throwIfAborted();
+    const answer = await new Promise<ServiceAnswer>((resolve, reject) => {
+      const stop = () => reject(signal.reason);
+      signal.addEventListener('abort', stop, { once: true });
+      this.#host.services
+        .call(this.#packet.run, this.name, service, args)
+        .then(resolve, reject)
+        .finally(() => signal.removeEventListener('abort', stop));
+    });
+    if ('error' in answer) throw decodeError(answer.error);
+    return answer.value;
+  }
+}

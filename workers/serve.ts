@@ -1,0 +1,260 @@
+/**
+ * What a worker thread does for the scheduler: it takes packets, one at a time, runs their tasks in order, and sends back
+ * what became of them.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { type Definition, Failure, revertArguments, thread } from '../src/atoms/index.js';
+import { isThenable } from '../src/dispatch/context.js';
+import { RunError } from '../src/errors.js';
+import {
+  BY_VALUE,
+  decodeError,
+  type EncodedError,
+  encodeError,
+  FLAGS,
+  type FromWorker,
+  findUncloneable,
+  type Packet,
+  RUNNING_MEMBER,
+  RUNNING_PACKET,
+  STARTED,
+  TAKEN_BACK,
+  type ToWorker,
+  WAITING,
+  type WireRevert,
+  type WireShape,
+} from '../src/wire/index.js';
+import { type ContextHost, ServiceClient, WorkerContext } from './context.js';
+import { load } from './modules.js';
+
+let server: Server | undefined;
+
+/** Serves one session after another; a thread has one at a time. */
+export function serve(port: MessagePort, services: MessagePort, words: Int32Array): void {
+  if (!server) {
+    thread().transfers = [];
+    process.on('uncaughtException', (error) => server!.die(error));
+    process.on('unhandledRejection', (error) => server!.die(error));
+    process.on('exit', () => server!.flush(false));
+  }
+  server = new Server(port, services, words);
+}
+
+class Server implements ContextHost {
+  readonly words: Int32Array;
+  readonly services: ServiceClient;
+  readonly #port: MessagePort;
+  readonly #shapes = new Map<number, WireShape & { definition?: Definition }>();
+  /** Values that several tasks of a run need, by run and number. */
+  readonly #kept = new Map<number, Map<number, unknown>>();
+  readonly #waiting: Packet[] = [];
+  #packet: Packet | undefined;
+  #context: WorkerContext | undefined;
+  /** What the members of the packet returned, all of them; those before `#sent` have been sent. */
+  #results: unknown[] = [];
+  #sent = 0;
+  #failures: [member: number, error: EncodedError][] = [];
+  #costs: number[] = [];
+
+  constructor(port: MessagePort, services: MessagePort, words: Int32Array) {
+    this.#port = port;
+    this.services = new ServiceClient(services);
+    this.words = words;
+    port.on('message', (message: ToWorker) => this.#receive(message));
+  }
+
+  report(member: number, fraction: number, details: unknown): void {
+    this.#tell({ type: 'progress', id: this.#packet!.id, member, fraction, details });
+  }
+
+  say(member: number, message: string, details: unknown): void {
+    this.#tell({ type: 'log', id: this.#packet!.id, member, message, details });
+  }
+
+  /** Sends what has become known of the packet, and with `last` that there is no more. */
+  flush(last: boolean): void {
+    const packet = this.#packet;
+    if (!packet || (!last && this.#results.length === this.#sent)) return;
+    const results = this.#sent === 0 ? this.#results : this.#results.slice(this.#sent);
+    const failures = this.#failures.length > 0 ? this.#failures : undefined;
+    const message: FromWorker = {
+      ...{ type: 'done', id: packet.id, from: this.#sent, results, failures, costs: this.#costs, last },
+    };
+    const state = thread();
+    try {
+      this.#port.postMessage(message, state.transfers);
+    } catch (cause) {
+      this.#port.postMessage({ ...message, ...this.#withoutUncloneable(packet, results, cause) });
+    }
+    state.transfers = [];
+    this.#sent = this.#results.length;
+    this.#failures = [];
+    this.#costs = [];
+  }
+
+  /** Something was thrown that nobody caught: the thread cannot be trusted any more, and is replaced. */
+  die(error: unknown): never {
+    // The member that ran last may be the culprit, even if it has returned.
+    this.#results.length = Math.min(this.#results.length, Math.max(0, Atomics.load(this.words, RUNNING_MEMBER) - 1));
+    this.flush(false);
+    this.#port.postMessage({
+      type: 'fatal',
+      id: this.#packet?.id ?? 0,
+      error: encodeError(error),
+    } satisfies FromWorker);
+    process.exit(1);
+  }
+
+  #receive(message: ToWorker): void {
+    switch (message.type) {
+      case 'packet':
+        this.#waiting.push(message);
+        if (!this.#packet) this.#next();
+        break;
+      case 'cancel':
+        if (this.#packet?.id === message.id) this.#context?.cancel(decodeError(message.reason));
+        break;
+      case 'forget':
+        this.#kept.delete(message.run);
+        break;
+    }
+  }
+
+  #next(): void {
+    const packet = this.#waiting.shift();
+    if (!packet) return;
+    this.#packet = packet;
+    this.#results = [];
+    this.#sent = 0;
+    Atomics.store(this.words, RUNNING_MEMBER, 0);
+    Atomics.store(this.words, RUNNING_PACKET, packet.id);
+    this.#run(packet).then(() => {
+      // Node tells of unhandled rejections only after this turn, and they belong to the packet.
+      setImmediate(() => {
+        this.flush(true);
+        Atomics.store(this.words, RUNNING_PACKET, 0);
+        this.#packet = undefined;
+        this.#next();
+      });
+    });
+  }
+
+  async #run(packet: Packet): Promise<void> {
+    for (const shape of packet.define ?? []) this.#shapes.set(shape.id, shape);
+    const args = new ArgumentReader(packet, this.#keep(packet), this.#results);
+    const { names } = packet;
+    const flag = FLAGS + packet.flag;
+    if (Atomics.compareExchange(this.words, flag, WAITING, STARTED) === TAKEN_BACK) return;
+    const begun = performance.now();
+    let last = begun;
+    for (let member = 0; member < names.length; member++) {
+      if (member > 0 && (Atomics.load(this.words, flag) !== STARTED || last - begun > packet.budget)) return;
+      Atomics.store(this.words, RUNNING_MEMBER, member + 1);
+      const shape = this.#shapes.get(packet.shapes[member])!;
+      const context = new WorkerContext(this, packet, member);
+      this.#context = context;
+      try {
+        shape.definition ??= await load(shape);
+        if (packet.timed) this.#tell({ type: 'started', id: packet.id });
+        const given = args.next(shape.params);
+        let result = packet.revert
+          ? shape.definition.revert!(revertArguments(given, ...revertExtras(packet.revert)), context)
+          : (0, shape.definition.execute)(given, context);
+        if (isThenable(result)) result = await result;
+        this.#results.push(result);
+      } catch (error) {
+        this.#results.push(undefined);
+        this.#failures.push([member, encodeError(error)]);
+        thread().transfers = [];
+        return;
+      }
+      const now = performance.now();
+      this.#note(shape.id, now - last);
+      last = now;
+    }
+  }
+
+  /** Progress of a later member must not overtake the results of those before it. */
+  #tell(message: FromWorker): void {
+    this.flush(false);
+    this.#port.postMessage(message);
+  }
+
+  #note(shape: number, spent: number): void {
+    const costs = this.#costs;
+    const at = costs.length - 3;
+    if (costs[at] === shape) {
+      costs[at + 1]++;
+      costs[at + 2] += spent;
+    } else {
+      costs.push(shape, 1, spent);
+    }
+  }
+
+  /** Puts away what the packet brings for later ones too, whether or not its members come to run. */
+  #keep({ run, sources }: Packet): ReadonlyMap<number, unknown> {
+    if (sources === undefined) return NOTHING;
+    let kept = this.#kept.get(run);
+    if (!kept) this.#kept.set(run, (kept = new Map()));
+    for (const source of sources) if ('value' in source) kept.set(source.kept, source.value);
+    return kept;
+  }
+
+  /** Some result cannot be sent: its task has failed. */
+  #withoutUncloneable(packet: Packet, results: readonly unknown[], cause: unknown) {
+    const failures = [...this.#failures];
+    const cloneable = results.map((result, i) => {
+      const bad = findUncloneable(result);
+      if (!bad) return result;
+      const task = packet.names[this.#sent + i];
+      const message = `Task '${task}' returned ${bad.type}${bad.path ? ` at result${bad.path}` : ''}, which cannot be sent to another thread`;
+      const error = new RunError('ERR_MILLRACE_UNCLONEABLE_RESULT', message, { task, cause });
+      failures.push([this.#sent + i, encodeError(error)]);
+      return undefined;
+    });
+    return { results: cloneable, failures };
+  }
+}
+
+const NOTHING: ReadonlyMap<number, unknown> = new Map();
+
+/** Puts together the arguments of one member after the other. */
+class ArgumentReader {
+  readonly #packet: Packet;
+  readonly #kept: ReadonlyMap<number, unknown>;
+  readonly #results: readonly unknown[];
+  #at = 0;
+  #value = 0;
+
+  constructor(packet: Packet, kept: ReadonlyMap<number, unknown>, results: readonly unknown[]) {
+    this.#packet = packet;
+    this.#kept = kept;
+    this.#results = results;
+  }
+
+  next(params: readonly string[]): Record<string, unknown> {
+    const { values, refs } = this.#packet;
+    const args: Record<string, unknown> = {};
+    for (let i = 0; i < params.length; i++) {
+      const ref = refs === undefined ? BY_VALUE : refs[this.#at++];
+      if (ref === BY_VALUE) args[params[i]] = values[this.#value++];
+      else args[params[i]] = ref > BY_VALUE ? this.#results[ref] : this.#special(BY_VALUE - 1 - ref);
+    }
+    return args;
+  }
+
+  #special(number: number): unknown {
+    const source = this.#packet.sources![number];
+    if ('member' in source) return (this.#results[source.member] as Record<string | number, unknown>)[source.key];
+    return this.#kept.get(source.kept);
+  }
+}
+
+function revertExtras({ names, keys, result, failure, flowFailures }: WireRevert) {
+  const decoded = (task: string, error: EncodedError) => new Failure(task, decodeError(error) as Error);
+  const failures = Object.fromEntries(flowFailures.map(([task, error]) => [task, decoded(task, error)]));
+  return [
+    { names, keys },
+    { result: failure ? decoded(failure.task, failure.error) : result, flowFailures: failures },
+  ] as const;
+}
