@@ -194,8 +194,8 @@ class Server implements ContextHost {
   /** Puts away what the packet brings for later ones too, whether or not its members come to run. */
   #keep({ run, sources }: Packet): ReadonlyMap<number, unknown> {
     if (sources === undefined) return NOTHING;
-    let kept = this.#kept.get(run);
-    if (!kept) this.#kept.set(run, (kept = new Map()));
+    const kept = this.#kept.get(run) ?? new Map<number, unknown>();
+    this.#kept.set(run, kept);
     for (const source of sources) if ('value' in source) kept.set(source.kept, source.value);
     return kept;
   }

@@ -1,3 +1,5 @@
+import type { Declaration } from './mapping.js';
+
 /** What all the copies of one task share: its code, and where another thread finds it. */
 export interface Definition {
   /** The name under which the task was defined; copies made with `.with()` may bear others. */
@@ -6,6 +8,8 @@ export interface Definition {
   readonly module: string | undefined;
   readonly execute: (args: any, context: any) => unknown;
   readonly revert: ((args: any, context: any) => unknown) | undefined;
+  /** The arguments that it asks for. */
+  readonly declared: Declaration;
   /** Every list of argument names in use, so that equal ones are one object. */
   readonly shapes: Map<string, Shape>;
 }
@@ -32,7 +36,9 @@ let count = 0;
 export function shapeOf(definition: Definition, params: readonly string[]): Shape {
   const key = params.join('\0');
   let shape = definition.shapes.get(key);
-  if (!shape)
-    definition.shapes.set(key, (shape = { id: ++count, definition, params, cost: { mean: Number.NaN, company: 1 } }));
+  if (!shape) {
+    shape = { id: ++count, definition, params, cost: { mean: Number.NaN, company: 1 } };
+    definition.shapes.set(key, shape);
+  }
   return shape;
 }

@@ -4,15 +4,23 @@
  */
 import { ArgumentError, received } from '../errors.js';
 
-/** Where each argument of a task comes from. The four lists run in step, one entry an argument. */
+/** What the code of a task asks for. */
+export interface Declaration {
+  /** The names of the arguments, as `execute` sees them: the required ones, then the optional ones. */
+  readonly params: readonly string[];
+  /** The arguments from this index on may be missing. */
+  readonly optionalFrom: number;
+}
+
+/** Where each argument of a task comes from. The three lists run in step, one entry an argument. */
 export interface Mapping {
-  /** The names of the arguments, as `execute` sees them: the required ones, the optional ones, then those only injected. */
+  /** As declared, then those that are only injected. */
   readonly params: readonly string[];
   /** The name under which each is looked up among inputs and results; `undefined`: it is a constant. */
   readonly sources: readonly (string | undefined)[];
   /** The injected constants. */
   readonly constants: readonly unknown[];
-  /** The arguments from this index on may be missing. */
+  /** The arguments from this index on may be missing, unless they are constants. */
   readonly optionalFrom: number;
 }
 
@@ -22,22 +30,27 @@ export interface Provision {
   readonly keys: readonly (string | number)[] | undefined;
 }
 
-export interface MappingOptions {
-  readonly requires?: unknown;
-  readonly optional?: unknown;
-  readonly rebind?: unknown;
-  readonly inject?: unknown;
+const NOTHING: Provision = { names: [], keys: undefined };
+const NO_CONSTANTS: readonly unknown[] = [];
+
+export function declare(task: string, requires: unknown, optional: unknown): Declaration {
+  const required = nameList(task, 'requires', requires);
+  const others = nameList(task, 'optional', optional).filter((name) => !required.includes(name));
+  return { params: [...required, ...others], optionalFrom: required.length };
 }
 
-const NOTHING: Provision = { names: [], keys: undefined };
-
-export function mapArguments(task: string, options: MappingOptions): Mapping {
-  const required = nameList(task, 'requires', options.requires);
-  const optional = nameList(task, 'optional', options.optional).filter((name) => !required.includes(name));
-  const params = [...required, ...optional];
-  const sources: (string | undefined)[] = rebound(task, params, options.rebind);
+export function mapArguments(
+  task: string,
+  declared: Declaration,
+  rebind: unknown,
+  inject: object | undefined,
+): Mapping {
+  const { optionalFrom } = declared;
+  const sources = rebound(task, declared.params, rebind);
+  if (inject === undefined) return { params: declared.params, sources, constants: NO_CONSTANTS, optionalFrom };
+  const params = [...declared.params];
   const constants: unknown[] = [];
-  for (const [name, value] of entriesOf(task, 'inject', options.inject)) {
+  for (const [name, value] of Object.entries(inject)) {
     // As in TaskFlow a constant is known by the name after rebind; by the argument's own name it means the same.
     let used = false;
     for (let i = 0; i < params.length; i++) {
@@ -52,7 +65,7 @@ export function mapArguments(task: string, options: MappingOptions): Mapping {
       sources.push(undefined);
     }
   }
-  return { params, sources, constants, optionalFrom: required.length };
+  return { params, sources, constants, optionalFrom };
 }
 
 export function mapResult(task: string, provides: unknown): Provision {
@@ -72,8 +85,8 @@ export function mapResult(task: string, provides: unknown): Provision {
   );
 }
 
-function rebound(task: string, params: readonly string[], rebind: unknown): string[] {
-  const sources = [...params];
+function rebound(task: string, params: readonly string[], rebind: unknown): (string | undefined)[] {
+  const sources = params.slice();
   if (rebind === undefined) return sources;
   if (Array.isArray(rebind)) {
     if (rebind.length > params.length) {
@@ -87,7 +100,7 @@ function rebound(task: string, params: readonly string[], rebind: unknown): stri
     });
     return sources;
   }
-  for (const [param, name] of entriesOf(task, 'rebind', rebind)) {
+  for (const [param, name] of namesByArgument(task, rebind)) {
     const i = params.indexOf(param);
     if (i < 0) {
       throw new ArgumentError(
@@ -124,13 +137,9 @@ function nameOf(task: string, option: string, value: unknown): string {
   });
 }
 
-function entriesOf(task: string, option: string, value: unknown): [string, unknown][] {
-  if (value === undefined) return [];
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const list = option === 'rebind' ? ' or a list of names' : '';
-    throw new ArgumentError(`Task '${task}': ${option} must be an object${list}; received ${received(value)}`, {
-      task,
-    });
-  }
-  return Object.entries(value);
+function namesByArgument(task: string, rebind: unknown): [string, unknown][] {
+  if (typeof rebind === 'object' && rebind !== null) return Object.entries(rebind);
+  throw new ArgumentError(`Task '${task}': rebind must be an object or a list of names; received ${received(rebind)}`, {
+    task,
+  });
 }

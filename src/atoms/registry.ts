@@ -26,8 +26,8 @@ export function thread(): ThreadState {
 /** Remembers a task that may travel. Two tasks of one name in one module could not be told apart in a worker. */
 export function register(module: string, definition: Definition): void {
   const { definitions } = thread();
-  let tasks = definitions.get(module);
-  if (!tasks) definitions.set(module, (tasks = new Map()));
+  const tasks = definitions.get(module) ?? new Map<string, Definition>();
+  definitions.set(module, tasks);
   if (tasks.has(definition.name)) {
     throw new ArgumentError(
       `Task '${definition.name}' is defined twice in ${module}: a worker finds a task by its module and name. ` +

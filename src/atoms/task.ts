@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { ArgumentError, received } from '../errors.js';
 import { type Definition, type Shape, shapeOf } from './definition.js';
-import { type Mapping, mapArguments, mapResult, type Provision } from './mapping.js';
+import { declare, type Mapping, mapArguments, mapResult, type Provision } from './mapping.js';
 import { register } from './registry.js';
 import type { TaskFunction } from './signature.js';
 
@@ -13,7 +13,7 @@ interface RawOptions {
   requires?: unknown;
   optional?: unknown;
   rebind?: unknown;
-  inject?: unknown;
+  inject?: object;
   provides?: unknown;
   priority?: unknown;
   timeout?: unknown;
@@ -45,17 +45,30 @@ export class TaskAtom {
   readonly priority: number;
   /** Milliseconds; `undefined`: as configured. */
   readonly timeout: number | undefined;
-  readonly #options: RawOptions;
+  readonly #rebind: unknown;
+  readonly #inject: object | undefined;
 
-  constructor(definition: Definition, options: RawOptions) {
-    const name = options.name as string;
-    this.name = name;
-    this.mapping = mapArguments(name, options);
-    this.provision = mapResult(name, options.provides);
-    this.shape = shapeOf(definition, this.mapping.params);
-    this.priority = (options.priority as number | undefined) ?? 0;
-    this.timeout = options.timeout as number | undefined;
-    this.#options = options;
+  /** `options` is what is said anew; a copy takes all else from `original`. A flow may have a million of them. */
+  constructor(
+    definition: Definition,
+    { name, rebind, inject, provides, priority, timeout }: RawOptions,
+    original?: TaskAtom,
+  ) {
+    this.name = (name as string | undefined) ?? original!.name;
+    const before = original ? { rebind: original.#rebind, inject: original.#inject } : undefined;
+    this.#rebind = rebind ?? before?.rebind;
+    this.#inject = inject === undefined ? before?.inject : { ...before?.inject, ...inject };
+    if (original && rebind === undefined && inject === undefined) {
+      this.mapping = original.mapping;
+      this.shape = original.shape;
+    } else {
+      this.mapping = mapArguments(this.name, definition.declared, this.#rebind, this.#inject);
+      this.shape =
+        original?.mapping.params === this.mapping.params ? original.shape : shapeOf(definition, this.mapping.params);
+    }
+    this.provision = original && provides === undefined ? original.provision : mapResult(this.name, provides);
+    this.priority = (priority as number | undefined) ?? original?.priority ?? 0;
+    this.timeout = (timeout as number | undefined) ?? original?.timeout;
   }
 
   get definition(): Definition {
@@ -68,19 +81,15 @@ export class TaskAtom {
   }
 
   with(overrides: RawOptions): TaskAtom {
-    const merged = { ...this.#options, ...checkOptions(overrides, 'with()', OF_THE_CODE) };
-    if (overrides.inject !== undefined && this.#options.inject !== undefined) {
-      merged.inject = { ...(this.#options.inject as object), ...(overrides.inject as object) };
-    }
-    return new TaskAtom(this.definition, merged);
+    return new TaskAtom(this.definition, checkOptions(overrides, 'with()', OF_THE_CODE), this);
   }
 
   [inspect.custom](): string {
-    const { requires, optional, provides } = this.#options;
+    const { params, optionalFrom } = this.definition.declared;
     const parts = [this.travels ? 'travels' : 'local'];
-    if (requires !== undefined) parts.push(`requires ${String(requires)}`);
-    if (optional !== undefined) parts.push(`optional ${String(optional)}`);
-    if (provides !== undefined) parts.push(`provides ${this.provision.names.join(',')}`);
+    if (optionalFrom > 0) parts.push(`requires ${params.slice(0, optionalFrom)}`);
+    if (optionalFrom < params.length) parts.push(`optional ${params.slice(optionalFrom)}`);
+    if (this.provision.names.length > 0) parts.push(`provides ${this.provision.names}`);
     return `Task '${this.name}' (${parts.join('; ')})`;
   }
 }
@@ -128,6 +137,7 @@ export const task = ((...args: [unknown] | [unknown, unknown]): TaskAtom => {
     module: travels ? moduleUrl(name, args[0]) : undefined,
     execute: options.execute as Definition['execute'],
     revert: options.revert as Definition['revert'],
+    declared: declare(name, options.requires, options.optional),
     shapes: new Map(),
   };
   const made = new TaskAtom(definition, options);
@@ -166,6 +176,14 @@ function checkOptions(options: unknown, where: string, refused: readonly string[
   }
   if (given.name !== undefined && (typeof given.name !== 'string' || given.name === '')) {
     throw new ArgumentError(`${where}: name must be a non-empty string; received ${received(given.name)}`);
+  }
+  if (
+    given.inject !== undefined &&
+    (typeof given.inject !== 'object' || given.inject === null || Array.isArray(given.inject))
+  ) {
+    throw new ArgumentError(
+      `${label}: inject must be an object, one property a constant; received ${received(given.inject)}`,
+    );
   }
   if (given.priority !== undefined && !Number.isFinite(given.priority)) {
     throw new ArgumentError(`${label}: priority must be a finite number; received ${received(given.priority)}`);

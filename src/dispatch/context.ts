@@ -1,4 +1,3 @@
-import { types } from 'node:util';
 import type { Services, TaskContext } from '../atoms/index.js';
 import { ArgumentError, RunError, received } from '../errors.js';
 
@@ -81,7 +80,5 @@ export async function callService(
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    types.isPromise(value) || (typeof value === 'object' && value !== null && typeof (value as any).then === 'function')
-  );
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

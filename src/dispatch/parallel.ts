@@ -218,7 +218,10 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       this.#scheduler.held--;
       this.#scheduler.ready!.putBack(atom);
     }
-    if (others.length > 0) return this.#send([first], lane);
+    if (others.length > 0) {
+      this.#send([first], lane);
+      return;
+    }
     const { name } = this.#scheduler.plan.atoms[first];
     const bad = findUncloneable(this.#scheduler.argumentsOf(first));
     const what = bad ? `${bad.type} at arguments${shorten(bad.path)}` : String(error);

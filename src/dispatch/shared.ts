@@ -58,7 +58,7 @@ const shared = new Map<string, Pool>();
 export function sharedPool(config: Config): Pool {
   const { workers, idleTimeout, resourceLimits, maxQueue } = config;
   const key = JSON.stringify([workers, String(idleTimeout), resourceLimits, String(maxQueue)]);
-  let pool = shared.get(key);
-  if (!pool) shared.set(key, (pool = new Pool(config)));
+  const pool = shared.get(key) ?? new Pool(config);
+  shared.set(key, pool);
   return pool;
 }

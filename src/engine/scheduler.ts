@@ -160,7 +160,10 @@ export class Scheduler {
     } else {
       if (this.plan.atoms[atom].provision.keys !== undefined) {
         const lacking = lackingResult(this.plan.atoms[atom], result);
-        if (lacking) return this.fail(atom, lacking);
+        if (lacking) {
+          this.fail(atom, lacking);
+          return;
+        }
       }
       ledger.states[atom] = SUCCESS;
       ledger.results[atom] = result;

@@ -19,7 +19,7 @@ export interface GraphFlow<in Needs = any, out Gives = any> extends Flow<Needs, 
   /**
    * A graph in which `from` also runs before `to`, both items of this one.
    *
-   * @throws {@link ArgumentError} when one of them is not an item of the graph
+   * @throws an `ArgumentError` when one of them is not an item of the graph
    */
   link(from: FlowItem, to: FlowItem): GraphFlow<Needs, Gives>;
 }

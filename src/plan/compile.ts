@@ -66,7 +66,7 @@ class Sources {
     for (let atom = 0; atom < atoms.length; atom++) {
       const { mapping, provision } = atoms[atom];
       this.start[atom + 1] = this.start[atom] + mapping.params.length;
-      if (mapping.optionalFrom < mapping.params.length) optional = true;
+      for (let i = mapping.optionalFrom; i < mapping.params.length; i++) optional ||= mapping.sources[i] !== undefined;
       if (provision.keys) {
         this.#firstPick.set(atom, this.picks.length);
         for (const key of provision.keys) this.picks.push({ atom, key });
@@ -150,10 +150,12 @@ function resolve(root: Item, { atoms, spans, providers }: Outline, sources: Sour
         if (name === undefined) {
           sources.args[at + i] = CONSTANT;
         } else if (!optional || round.optional) {
-          const provider = findProvider({
-            ...{ name, atom, path, atoms, optional, providers: providers.get(name) },
-            ...{ ordering: round.ordering, position: round.position },
-          });
+          const known = providers.get(name);
+          const { ordering, position } = round;
+          const provider =
+            known === undefined
+              ? -1
+              : findProvider({ name, atom, path, providers: known, atoms, position, optional, ordering });
           sources.args[at + i] = provider < 0 ? sources.input(name, atom, !optional) : sources.of(provider, name);
         }
       }

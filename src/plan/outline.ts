@@ -27,7 +27,10 @@ export function traverse(
   root: Item,
   visit: { atom(task: TaskAtom): void; enter(flow: FlowNode): void; leave(flow: FlowNode): void },
 ): void {
-  if (isTask(root)) return visit.atom(root);
+  if (isTask(root)) {
+    visit.atom(root);
+    return;
+  }
   const path = [{ flow: root, next: 0 }];
   visit.enter(root);
   for (let top = path[0]; top !== undefined; top = path[path.length - 1]) {

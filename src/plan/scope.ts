@@ -22,7 +22,8 @@ export interface Question {
   /** The number of the atom that asks. */
   readonly atom: number;
   readonly path: readonly Frame[];
-  readonly providers: number | readonly number[] | undefined;
+  /** The atoms that provide it, in ascending order. */
+  readonly providers: number | readonly number[];
   readonly atoms: readonly TaskAtom[];
   /** Where each atom stands in the order of running; `undefined`: by its number. */
   readonly position: Int32Array | undefined;
@@ -35,7 +36,6 @@ export interface Question {
 /** Finds the atom that provides `name`; -1: it is an input of the flow. In graphs, notes the order that follows. */
 export function findProvider(question: Question): number {
   const { providers, path, atom } = question;
-  if (providers === undefined) return -1;
   const list = typeof providers === 'number' ? [providers] : providers;
   let before = below(list, atom) - 1; // index of the last provider before the atom's own surroundings
   let after = below(list, atom + 1); // index of the first one behind them

@@ -1,0 +1,32 @@
+/** What every behavioural suite runs over: serial, and parallel with 1, 2 and 4 workers. */
+import type { RunOptions } from 'millrace';
+import { test } from 'uvu';
+
+/** A way to run a flow. The pools of the parallel ones are shared by all runs of a test file. */
+export interface EngineUnderTest {
+  readonly name: string;
+  readonly options: RunOptions & { readonly engine: 'serial' | 'parallel' };
+}
+
+export const engines: readonly EngineUnderTest[] = [
+  { name: 'serial', options: { engine: 'serial' } },
+  { name: 'parallel, 1 worker', options: { engine: 'parallel', workers: 1 } },
+  { name: 'parallel, 2 workers', options: { engine: 'parallel', workers: 2 } },
+  { name: 'parallel, 4 workers', options: { engine: 'parallel', workers: 4 } },
+];
+
+/** Registers a claim with uvu. */
+export type Claim = (name: string, body: () => void | Promise<void>) => void;
+
+/**
+ * Registers each claim once per engine, with the engine's name in the test's name.
+ *
+ * @param define registers the claims: its `test` is uvu's, its `options` say how to run or load a flow
+ */
+export function overEveryEngine(define: (test: Claim, options: EngineUnderTest['options']) => void): void {
+  for (const { name, options } of engines) {
+    define((claim, body) => {
+      test(`${claim} (${name})`, async () => body());
+    }, options);
+  }
+}
