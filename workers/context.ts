@@ -36,6 +36,11 @@ export interface ContextHost {
   say(member: number, message: string, details: unknown): void;
 }
 
+/** The name of a member. Few tasks ask for it. */
+export function nameOf({ names }: Packet, member: number): string {
+  return names.split('\n')[member];
+}
+
 /** What a task in a worker is given beside its arguments. */
 export class WorkerContext extends Context {
   readonly #host: ContextHost;
@@ -50,7 +55,7 @@ export class WorkerContext extends Context {
   }
 
   get name(): string {
-    return this.#packet.names[this.#member];
+    return nameOf(this.#packet, this.#member);
   }
 
   get flow(): string {

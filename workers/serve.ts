@@ -24,7 +24,7 @@ import {
   type WireRevert,
   type WireShape,
 } from '../src/wire/index.js';
-import { type ContextHost, ServiceClient, WorkerContext } from './context.js';
+import { type ContextHost, nameOf, ServiceClient, WorkerContext } from './context.js';
 import { load } from './modules.js';
 
 let server: Server | undefined;
@@ -142,15 +142,15 @@ class Server implements ContextHost {
   async #run(packet: Packet): Promise<void> {
     for (const shape of packet.define ?? []) this.#shapes.set(shape.id, shape);
     const args = new ArgumentReader(packet, this.#keep(packet), this.#results);
-    const { names } = packet;
+    const { shapes } = packet;
     const flag = FLAGS + packet.flag;
     if (Atomics.compareExchange(this.words, flag, WAITING, STARTED) === TAKEN_BACK) return;
     const begun = performance.now();
     let last = begun;
-    for (let member = 0; member < names.length; member++) {
+    for (let member = 0; member < shapes.length; member++) {
       if (member > 0 && (Atomics.load(this.words, flag) !== STARTED || last - begun > packet.budget)) return;
       Atomics.store(this.words, RUNNING_MEMBER, member + 1);
-      const shape = this.#shapes.get(packet.shapes[member])!;
+      const shape = this.#shapes.get(shapes[member])!;
       const context = new WorkerContext(this, packet, member);
       this.#context = context;
       try {
@@ -206,7 +206,7 @@ class Server implements ContextHost {
     const cloneable = results.map((result, i) => {
       const bad = findUncloneable(result);
       if (!bad) return result;
-      const task = packet.names[this.#sent + i];
+      const task = nameOf(packet, this.#sent + i);
       const message = `Task '${task}' returned ${bad.type}${bad.path ? ` at result${bad.path}` : ''}, which cannot be sent to another thread`;
       const error = new RunError('ERR_MILLRACE_UNCLONEABLE_RESULT', message, { task, cause });
       failures.push([this.#sent + i, encodeError(error)]);

@@ -5,13 +5,7 @@
  * The main side sends `{ type: 'stop' }`, this side sends `{ type: 'ready' }`; every other message belongs to `serve`.
  */
 import type { MessagePort } from 'node:worker_threads';
-
-/** What the main side hands to a session: both ports are transferred, the words are shared. */
-export interface SessionData {
-  readonly port: MessagePort;
-  readonly services: MessagePort;
-  readonly words: Int32Array;
-}
+import type { SessionData } from '../src/wire/index.js';
 
 /** Installs its own listener on `port`. It must not send anything at once, and must ignore `{ type: 'stop' }`. */
 export type Serve = (port: MessagePort, services: MessagePort, words: Int32Array) => void;

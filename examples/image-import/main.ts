@@ -6,11 +6,11 @@
 import { constants, mkdtemp, open, rm } from 'node:fs/promises';
 import { constants as os, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { load } from 'millrace';
+import { createPool, load, type Pool } from 'millrace';
 import { Progress, table } from '../progress.js';
 import { countChunks, importFlow, importInputs } from './flow.js';
 import { ImageError } from './image-error.js';
-import { describeEngine, type EngineName, type Options, readOptions, USAGE } from './options.js';
+import { type EngineName, type Options, readOptions, USAGE } from './options.js';
 
 interface Imported {
   readonly engine: EngineName;
@@ -23,12 +23,14 @@ interface Imported {
 
 async function main(options: Options, signal: AbortSignal): Promise<void> {
   const size = await sizeOf(options.file);
+  // Its threads start when the parallel engine asks for them.
+  await using pool = await createPool({ workers: options.workers });
   console.log(`${options.file}: ${size} bytes; Node.js ${process.version}`);
 
   const imports: Imported[] = [];
   for (const engine of options.engines) {
-    console.log(`\n${describeEngine(engine, options.workers)}`);
-    imports.push(await importInto(engine, size, options, signal));
+    console.log(engine === 'serial' ? '\nserial' : `\nparallel, workers: ${pool.size}`);
+    imports.push(await importWith(engine, size, options, pool, signal));
   }
   console.log(`\n${compare(imports, size, options.out !== undefined)}`);
 
@@ -39,17 +41,18 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
 }
 
 /** Runs the import with one engine. Without `--out` it goes to a store of its own, so that each does the whole work. */
-async function importInto(engine: EngineName, size: number, options: Options, signal: AbortSignal): Promise<Imported> {
-  const { file, workers, chunkSize, out } = options;
+async function importWith(
+  engine: EngineName,
+  size: number,
+  { file, chunkSize, out }: Options,
+  pool: Pool,
+  signal: AbortSignal,
+): Promise<Imported> {
   const root = out ?? (await mkdtemp(join(tmpdir(), 'image-import-')));
   try {
     const start = performance.now();
-    await using run = load(importFlow(size, chunkSize), {
-      inputs: importInputs(file, size, root),
-      engine,
-      workers,
-      signal,
-    });
+    const inputs = importInputs(file, size, root);
+    await using run = load(importFlow(size, chunkSize), { inputs, engine, pool, signal });
     const stages = { inspect: 1, sha256: 1, sha512: 1, compress: countChunks(size, chunkSize), assemble: 1 };
     new Progress({ ...stages, verify: 1, store: 1 }).watch(run);
     const { sha256, sha512, stored } = await run.run();
@@ -86,7 +89,8 @@ async function sizeOf(path: string): Promise<number> {
 /** One line that says what went wrong, and what to do where the cause is not in the message. */
 function explain(error: unknown): string {
   if (error instanceof AggregateError) return explain(error.errors[0]);
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { name, code, message } = error as NodeJS.ErrnoException;
+  if (name === 'AbortError') return 'interrupted; nothing half-done is left behind';
   if (code === 'ENOSPC') return `${message}; free some space, or choose another disk with --out`;
   return message.split('\n', 1)[0];
 }
@@ -107,7 +111,6 @@ try {
 } catch (error) {
   exitCode ||= 1;
   const isUsage = error instanceof ImageError && error.code === 'ERR_IMAGE_USAGE';
-  const message = interruption.signal.aborted ? 'interrupted; everything has been removed again' : explain(error);
-  console.error(`image-import: ${message}${isUsage ? `\n\n${USAGE}` : ''}`);
+  console.error(`image-import: ${explain(error)}${isUsage ? `\n\n${USAGE}` : ''}`);
 }
 process.exitCode = exitCode;

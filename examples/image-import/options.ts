@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CHUNK_SIZE } from './flow.js';
@@ -68,12 +67,6 @@ export function readWorkers(text: string): number | 'auto' {
   if (text === 'auto') return text;
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
   throw usageError(`--workers must be auto or a number from 1, received '${text}'`);
-}
-
-/** How the engine and its workers are shown to the user. */
-export function describeEngine(engine: EngineName, workers: number | 'auto'): string {
-  if (engine === 'serial') return 'serial';
-  return `parallel, ${workers === 'auto' ? `auto (${availableParallelism()})` : workers} workers`;
 }
 
 function readChunkSize(text: string | undefined): number {

@@ -6,8 +6,8 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { load } from 'millrace';
-import { describeEngine, type EngineName, readEngines, readWorkers, usageError } from '../image-import/options.js';
+import { createPool, load } from 'millrace';
+import { type EngineName, readEngines, readWorkers, usageError } from '../image-import/options.js';
 import { Progress, table } from '../progress.js';
 import { mandelbrotFlow } from './flow.js';
 
@@ -45,15 +45,15 @@ async function main(): Promise<void> {
   const rows = readNumber('--rows', values.rows);
   const flow = mandelbrotFlow(width, height, readNumber('--iterations', values.iterations), rows);
   const bands = Math.ceil(height / rows);
-  const workers = readWorkers(values.workers);
   const engines = readEngines(values.engine);
+  await using pool = await createPool({ workers: readWorkers(values.workers) });
   console.log(`${width} x ${height} pixels in ${bands} bands; Node.js ${process.version}`);
 
   const drawings: Drawing[] = [];
   for (const engine of engines) {
-    console.log(`\n${describeEngine(engine, workers)}`);
+    console.log(engine === 'serial' ? '\nserial' : `\nparallel, workers: ${pool.size}`);
     const start = performance.now();
-    await using run = load(flow, { engine, workers });
+    await using run = load(flow, { engine, pool });
     new Progress({ band: bands, encode: 1 }).watch(run);
     const { png } = await run.run();
     drawings.push({ engine, seconds: (performance.now() - start) / 1000, png });

@@ -9,7 +9,7 @@ import type { TaskFunction } from './signature.js';
 
 /** The options of a task as they come from JavaScript. */
 interface RawOptions {
-  name?: unknown;
+  name?: string;
   requires?: unknown;
   optional?: unknown;
   rebind?: unknown;
@@ -54,7 +54,7 @@ export class TaskAtom {
     { name, rebind, inject, provides, priority, timeout }: RawOptions,
     original?: TaskAtom,
   ) {
-    this.name = (name as string | undefined) ?? original!.name;
+    this.name = name ?? original!.name;
     const before = original ? { rebind: original.#rebind, inject: original.#inject } : undefined;
     this.#rebind = rebind ?? before?.rebind;
     this.#inject = inject === undefined ? before?.inject : { ...before?.inject, ...inject };
@@ -119,9 +119,7 @@ export const task = ((...args: [unknown] | [unknown, unknown]): TaskAtom => {
   const travels = args.length > 1;
   const options = checkOptions(travels ? args[1] : args[0], 'task()', []);
   const name = options.name;
-  if (typeof name !== 'string' || name === '') {
-    throw new ArgumentError(`task(): name must be a non-empty string; received ${received(name)}`);
-  }
+  if (name === undefined) throw new ArgumentError('task(): a task must have a name');
   if (typeof options.execute !== 'function') {
     throw new ArgumentError(`Task '${name}': execute must be a function; received ${received(options.execute)}`, {
       task: name,
@@ -174,8 +172,8 @@ function checkOptions(options: unknown, where: string, refused: readonly string[
       throw new ArgumentError(`${label}: unknown option '${key}'; the options are ${KNOWN.join(', ')}`);
     }
   }
-  if (given.name !== undefined && (typeof given.name !== 'string' || given.name === '')) {
-    throw new ArgumentError(`${where}: name must be a non-empty string; received ${received(given.name)}`);
+  if (given.name !== undefined && !(typeof given.name === 'string' && /^.+$/.test(given.name))) {
+    throw new ArgumentError(`${where}: name must be a string of one line, not empty; received ${received(given.name)}`);
   }
   if (
     given.inject !== undefined &&

@@ -48,6 +48,8 @@ export interface FlightOwner {
   first(flight: Flight): void;
   /** The thread has sent something about it. */
   received(flight: Flight, message: Exclude<FromWorker, { type: 'fatal' }>): void;
+  /** What has become known of its packets may let the run go on. */
+  advance(): void;
   /** The thread has died. `member` is the one that ran; `undefined`: none did. */
   lost(flight: Flight, error: unknown, member: number | undefined): void;
 }

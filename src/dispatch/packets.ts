@@ -88,7 +88,7 @@ export class Packer {
       atoms,
       flow: plan.name,
       shapes: tasks.map(({ shape }) => shape),
-      names: tasks.map(({ name }) => name),
+      names: tasks.map(({ name }) => name).join('\n'),
       budget: BUDGET,
       timed,
       revert: reverting ? this.#revert(atoms[0], tasks[0]) : undefined,

@@ -114,16 +114,19 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
         return;
       case 'progress':
         this.#begin(flight, message.member + 1);
-        this.#scheduler.progress(flight.draft.names[message.member], message.fraction, message.details);
+        this.#scheduler.progress(this.#nameOf(flight, message.member), message.fraction, message.details);
         return;
       case 'log':
         this.#begin(flight, message.member + 1);
-        this.#scheduler.log(flight.draft.names[message.member], message.message, message.details);
+        this.#scheduler.log(this.#nameOf(flight, message.member), message.message, message.details);
         return;
       case 'done':
         this.#done(flight, message);
-        this.#host.settled();
     }
+  }
+
+  advance(): void {
+    this.#host.settled();
   }
 
   lost(flight: Flight, error: unknown, member: number | undefined): void {
@@ -131,7 +134,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     // The members before it have ended too, but nobody knows how: they may have run, and so they are reverted.
     for (let i = flight.ended; member !== undefined && i <= member; i++) {
       this.#begin(flight, i + 1);
-      this.#scheduler.fail(atoms[i], (i === member && flight.stopped) || deathOf(flight.draft.names[i], error));
+      this.#scheduler.fail(atoms[i], (i === member && flight.stopped) || deathOf(this.#nameOf(flight, i), error));
       flight.ended++;
     }
     this.#flights.delete(flight);
@@ -259,6 +262,10 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
         this.#scheduler.fail(atom, deathOf(this.#scheduler.plan.atoms[atom].name, error));
       }
     }
+  }
+
+  #nameOf(flight: Flight, member: number): string {
+    return this.#scheduler.plan.atoms[flight.draft.atoms[member]].name;
   }
 
   #runningTask(flight: Flight) {

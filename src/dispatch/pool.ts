@@ -164,8 +164,10 @@ export class ThreadPool implements AsyncDisposable {
     const flight = lane.flights.find(({ id }) => id === message.id);
     if (!flight) return;
     const { owner } = flight;
-    if (message.type === 'done' && message.last) lane.land(flight);
     owner?.received(flight, message);
+    if (message.type !== 'done') return;
+    if (message.last) lane.land(flight);
+    owner?.advance();
     this.offer();
   }
 
@@ -179,12 +181,14 @@ export class ThreadPool implements AsyncDisposable {
       );
     }
     lane.crash(lane.fatal === undefined ? error : new UnhandledInWorker(lane.fatal));
+    if (this.#broken) this.#fail(this.#broken);
     this.offer();
   }
 
+  /** No threads come any more. Those that are there go on. */
   #fail(error: Error): void {
     this.#broken = error;
-    for (const client of [...this.#clients.values()]) client.broken(error);
+    if (this.#lanes.size === 0) for (const client of [...this.#clients.values()]) client.broken(error);
     this.#look();
   }
 

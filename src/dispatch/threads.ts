@@ -13,8 +13,8 @@
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, type ResourceLimits, type TransferListItem } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import type { SessionData } from '../../workers/session.js';
 import { ArgumentError, RunError, received } from '../errors.js';
+import type { SessionData } from '../wire/index.js';
 
 /** How many words of shared memory each thread has. */
 export const WORDS = 16;

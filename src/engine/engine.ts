@@ -48,6 +48,8 @@ interface Run {
   readonly dispatcher: Dispatcher;
   /** An atom has ended that did not end while it was started. */
   settled: () => void;
+  /** Whether it goes on by itself, rather than step by step. */
+  driven: boolean;
   /** Why the run was told to stop. */
   stopped: Error | undefined;
   /** The state in which it came to its end, with those who wait for that. */
@@ -176,11 +178,12 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       while (run.ending === undefined) {
         suspend(yield 'SCHEDULING');
         settled = false;
+        const { ended } = scheduler;
         if (run.ending === undefined) dispatcher.pump(true);
         suspend(yield 'WAITING');
-        // Nothing to wait for: all that was started has ended at once.
-        const wait = run.ending === undefined && scheduler.running > 0 && !settled;
-        if (wait) await new Promise<void>((resolve) => (wake = resolve));
+        // When nothing runs, either all that was started has ended at once, or there is no free thread yet.
+        const waiting = scheduler.running > 0 || (scheduler.ended === ended && !scheduler.idle);
+        if (waiting && run.ending === undefined && !settled) await new Promise<void>((resolve) => (wake = resolve));
         suspend(yield 'ANALYZING');
         if (run.ending === undefined && scheduler.idle) {
           const ending = scheduler.conclude();
@@ -201,8 +204,10 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   /** Lets the running tasks end, and starts no other; `run()` goes on from there. Does nothing when the flow does not run. */
   suspend(): void {
     if (!this.#run || this.#state !== 'RUNNING') return;
+    const run = this.#run;
     this.#transition('SUSPENDING');
-    this.#run.scheduler.suspend();
+    run.scheduler.suspend();
+    this.#halt(run);
   }
 
   /**
@@ -238,7 +243,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     );
     const ended = new Promise<unknown>((resolve) => run.ended.push(resolve));
     this.#stop(run, closed, closed);
-    this.#drive(run);
+    queueMicrotask(() => this.#drive(run));
     await ended;
   }
 
@@ -295,7 +300,9 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       timeoutOf: (task) => task.timeout ?? taskTimeout,
       settled: () => run.settled(),
     });
-    const run: Run = { scheduler, dispatcher, settled: () => {}, stopped: undefined, ending: undefined, ended: [] };
+    const run: Run = {
+      ...{ scheduler, dispatcher, settled: () => {}, driven: false, stopped: undefined, ending: undefined, ended: [] },
+    };
     if (signal) {
       const abort = () => this.#stop(run, this.#aborted(signal, scheduler), signal.reason);
       signal.addEventListener('abort', abort, { once: true });
@@ -308,6 +315,8 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
 
   /** Lets a run go on by itself until it ends. Tasks on this thread keep the caller's `AsyncLocalStorage`. */
   #drive(run: Run): void {
+    if (run.driven) return;
+    run.driven = true;
     run.settled = AsyncResource.bind(() => this.#advance(run));
     this.#advance(run);
   }
@@ -335,15 +344,31 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     run.stopped ??= error;
     run.scheduler.abort();
     run.dispatcher.abort(reason);
-    run.settled();
+    this.#halt(run);
+  }
+
+  /** Nothing more is to start. A task or a listener may be saying so, and what they are part of must be through first. */
+  #halt(run: Run): void {
+    queueMicrotask(() => {
+      if (run.ending !== undefined || !run.scheduler.halted) return;
+      run.dispatcher.pump(true); // takes back what has not started
+      if (run.scheduler.idle) run.settled();
+    });
   }
 
   /** Leaves a stepped run that has not ended: the running tasks end, and nothing else happens. */
   async #leave(run: Run, ending: FlowState | undefined): Promise<void> {
     if (run.ending !== undefined) return;
     const { scheduler } = run;
-    if (this.#state === 'RUNNING') this.suspend();
-    while (scheduler.running > 0) await new Promise<void>((resolve) => (run.settled = resolve));
+    this.suspend();
+    scheduler.suspend(); // also when it was suspended, then aborted, and reverts now
+    run.dispatcher.pump(true); // takes back what has not started
+    while (run.ending === undefined && !scheduler.idle) {
+      await new Promise<void>((resolve) => {
+        run.settled = resolve;
+        run.ended.push(() => resolve());
+      });
+    }
     if (run.ending === undefined) this.#end(run, ending ?? scheduler.conclude() ?? 'SUSPENDED');
   }
 
@@ -388,13 +413,16 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   }
 
   #notify<E extends keyof EngineEvents>(event: E, ...details: EngineEvents[E]): void {
-    try {
-      this.emit(event, ...(details as never));
-    } catch (error) {
-      process.emitWarning(
-        `A listener of '${event}' of flow '${this.name}' threw: ${inspect(error)}`,
-        'MillraceWarning',
-      );
+    // One by one, as `emit()` would leave out those behind a listener that throws.
+    for (const listener of this.rawListeners(event)) {
+      try {
+        Reflect.apply(listener, this, details);
+      } catch (error) {
+        process.emitWarning(
+          `A listener of '${event}' of flow '${this.name}' threw: ${inspect(error)}`,
+          'MillraceWarning',
+        );
+      }
     }
   }
 }

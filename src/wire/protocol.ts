@@ -1,5 +1,13 @@
 /** What the scheduler's thread and a worker say to each other. Everything here must survive structured clone. */
+import type { MessagePort } from 'node:worker_threads';
 import type { EncodedError } from './errors.js';
+
+/** What the main side hands to a session: both ports are transferred, the words are shared. */
+export interface SessionData {
+  readonly port: MessagePort;
+  readonly services: MessagePort;
+  readonly words: Int32Array;
+}
 
 // The words of memory that a thread shares with the scheduler.
 
@@ -47,9 +55,10 @@ export interface Packet {
   readonly flow: string;
   /** Shapes that the worker does not know yet. */
   readonly define: readonly WireShape[] | undefined;
-  /** For each member the number of its shape, and its name. */
+  /** For each member the number of its shape. */
   readonly shapes: readonly number[];
-  readonly names: readonly string[];
+  /** The names of the members, a line each: one string is sent many times faster than many. */
+  readonly names: string;
   /** The arguments of all members, one after the other. */
   readonly values: readonly unknown[];
   /**

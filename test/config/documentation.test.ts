@@ -7,8 +7,8 @@ import { entries } from '../../src/config/schema.js';
 /** The rows of the tables of options: the cells of each. */
 const rows = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8')
   .split('\n')
-  .filter((line) => /^\| `[^`]+` \| `MILLRACE_/.test(line))
-  .map((line) => line.slice(2, -2).split(' | '));
+  .filter((line) => /^\| `[^`]+` +\| `MILLRACE_/.test(line))
+  .map((line) => line.slice(2, -2).split(/ +\| /));
 
 for (const { path, variable, option } of entries) {
   test(`the documentation names ${path}, its variable and its default`, () => {
