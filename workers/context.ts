@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink';
 import { Context } from '../src/dispatch/context.js';
-import { RunError } from '../src/errors.js';
+import { ArgumentError, RunError } from '../src/errors.js';
 import {
   CANCEL,
   decodeError,
@@ -32,13 +32,13 @@ export class ServiceClient {
 export interface ContextHost {
   readonly words: Int32Array;
   readonly services: ServiceClient;
-  report(member: number, fraction: number, details: unknown): void;
-  say(member: number, message: string, details: unknown): void;
+  report(context: WorkerContext, member: number, fraction: number, details: unknown): void;
+  say(context: WorkerContext, member: number, message: string, details: unknown): void;
 }
 
 /** The name of a member. Few tasks ask for it. */
 export function nameOf({ names }: Packet, member: number): string {
-  return names.split('\n')[member];
+  return names.split('\0')[member];
 }
 
 /** What a task in a worker is given beside its arguments. */
@@ -67,11 +67,22 @@ export class WorkerContext extends Context {
   }
 
   protected report(fraction: number, details: unknown): void {
-    this.#host.report(this.#member, fraction, details);
+    this.#tell('progress', details, () => this.#host.report(this, this.#member, fraction, details));
   }
 
   protected say(message: string, details: unknown): void {
-    this.#host.say(this.#member, message, details);
+    this.#tell('log', details, () => this.#host.say(this, this.#member, message, details));
+  }
+
+  #tell(what: string, details: unknown, send: () => void): void {
+    try {
+      send();
+    } catch (cause) {
+      const bad = findUncloneable(details);
+      if (!bad) throw cause;
+      const message = `Task '${this.name}': ${what}() was given ${bad.type} at details${bad.path}, which cannot be sent to another thread`;
+      throw new ArgumentError(message, { task: this.name, cause });
+    }
   }
 
   /** A call whose answer does not come before the task is told to stop is given up. */
@@ -88,7 +99,11 @@ export class WorkerContext extends Context {
       signal.addEventListener('abort', stop, { once: true });
       this.#host.services
         .call(this.#packet.run, this.name, service, args)
-        .then(resolve, reject)
+        .then(resolve, (cause) => {
+          // Comlink only says that the answer could not be sent.
+          const message = `Service '${service}' answered task '${this.name}' with what cannot be sent to another thread`;
+          reject(new RunError('ERR_MILLRACE_SERVICE', message, { task: this.name, cause }));
+        })
         .finally(() => signal.removeEventListener('abort', stop));
     });
     if ('error' in answer) throw decodeError(answer.error);

@@ -2,8 +2,8 @@
  * What a worker thread does for the scheduler: it takes packets, one at a time, runs their tasks in order, and sends back
  * what became of them.
  */
-import type { MessagePort } from 'node:worker_threads';
-import { type Definition, Failure, revertArguments, thread } from '../src/atoms/index.js';
+import { MessagePort } from 'node:worker_threads';
+import { type Definition, Failure, revertArguments, type Transferred, thread } from '../src/atoms/index.js';
 import { isThenable } from '../src/dispatch/context.js';
 import { RunError } from '../src/errors.js';
 import {
@@ -25,6 +25,7 @@ import {
   type WireShape,
 } from '../src/wire/index.js';
 import { type ContextHost, nameOf, ServiceClient, WorkerContext } from './context.js';
+import { KeptValues } from './kept.js';
 import { load } from './modules.js';
 
 let server: Server | undefined;
@@ -45,30 +46,33 @@ class Server implements ContextHost {
   readonly services: ServiceClient;
   readonly #port: MessagePort;
   readonly #shapes = new Map<number, WireShape & { definition?: Definition }>();
-  /** Values that several tasks of a run need, by run and number. */
-  readonly #kept = new Map<number, Map<number, unknown>>();
+  readonly #kept = new KeptValues();
   readonly #waiting: Packet[] = [];
   #packet: Packet | undefined;
+  /** Of the member that runs. */
   #context: WorkerContext | undefined;
   /** What the members of the packet returned, all of them; those before `#sent` have been sent. */
   #results: unknown[] = [];
   #sent = 0;
   #failures: [member: number, error: EncodedError][] = [];
   #costs: number[] = [];
+  /** The memory and the ports that these results give away. */
+  #transfers: Transferred[] = [];
 
   constructor(port: MessagePort, services: MessagePort, words: Int32Array) {
     this.#port = port;
     this.services = new ServiceClient(services);
     this.words = words;
     port.on('message', (message: ToWorker) => this.#receive(message));
+    port.on('messageerror', (error) => this.die(error));
   }
 
-  report(member: number, fraction: number, details: unknown): void {
-    this.#tell({ type: 'progress', id: this.#packet!.id, member, fraction, details });
+  report(context: WorkerContext, member: number, fraction: number, details: unknown): void {
+    if (context === this.#context) this.#tell({ type: 'progress', id: this.#packet!.id, member, fraction, details });
   }
 
-  say(member: number, message: string, details: unknown): void {
-    this.#tell({ type: 'log', id: this.#packet!.id, member, message, details });
+  say(context: WorkerContext, member: number, message: string, details: unknown): void {
+    if (context === this.#context) this.#tell({ type: 'log', id: this.#packet!.id, member, message, details });
   }
 
   /** Sends what has become known of the packet, and with `last` that there is no more. */
@@ -80,13 +84,14 @@ class Server implements ContextHost {
     const message: FromWorker = {
       ...{ type: 'done', id: packet.id, from: this.#sent, results, failures, costs: this.#costs, last },
     };
-    const state = thread();
+    const ports = this.#transfers.filter((one) => one instanceof MessagePort);
     try {
-      this.#port.postMessage(message, state.transfers);
+      // Members to come may read what these have returned, so that memory does not move yet.
+      this.#port.postMessage(message, last || packet.refs === undefined ? this.#transfers : ports);
     } catch (cause) {
-      this.#port.postMessage({ ...message, ...this.#withoutUncloneable(packet, results, cause) });
+      this.#port.postMessage({ ...message, ...this.#withoutUncloneable(packet, results, ports, cause) }, ports);
     }
-    state.transfers = [];
+    this.#transfers = [];
     this.#sent = this.#results.length;
     this.#failures = [];
     this.#costs = [];
@@ -108,6 +113,8 @@ class Server implements ContextHost {
   #receive(message: ToWorker): void {
     switch (message.type) {
       case 'packet':
+        for (const shape of message.define ?? []) this.#shapes.set(shape.id, shape);
+        this.#kept.put(message);
         this.#waiting.push(message);
         if (!this.#packet) this.#next();
         break;
@@ -115,7 +122,7 @@ class Server implements ContextHost {
         if (this.#packet?.id === message.id) this.#context?.cancel(decodeError(message.reason));
         break;
       case 'forget':
-        this.#kept.delete(message.run);
+        this.#kept.forget(message.run);
         break;
     }
   }
@@ -129,6 +136,7 @@ class Server implements ContextHost {
     Atomics.store(this.words, RUNNING_MEMBER, 0);
     Atomics.store(this.words, RUNNING_PACKET, packet.id);
     this.#run(packet).then(() => {
+      this.#context = undefined;
       // Node tells of unhandled rejections only after this turn, and they belong to the packet.
       setImmediate(() => {
         this.flush(true);
@@ -140,8 +148,7 @@ class Server implements ContextHost {
   }
 
   async #run(packet: Packet): Promise<void> {
-    for (const shape of packet.define ?? []) this.#shapes.set(shape.id, shape);
-    const args = new ArgumentReader(packet, this.#keep(packet), this.#results);
+    const args = new ArgumentReader(packet, this.#kept, this.#results);
     const { shapes } = packet;
     const flag = FLAGS + packet.flag;
     if (Atomics.compareExchange(this.words, flag, WAITING, STARTED) === TAKEN_BACK) return;
@@ -162,6 +169,7 @@ class Server implements ContextHost {
           : (0, shape.definition.execute)(given, context);
         if (isThenable(result)) result = await result;
         this.#results.push(result);
+        this.#collectTransfers(packet);
       } catch (error) {
         this.#results.push(undefined);
         this.#failures.push([member, encodeError(error)]);
@@ -191,21 +199,21 @@ class Server implements ContextHost {
     }
   }
 
-  /** Puts away what the packet brings for later ones too, whether or not its members come to run. */
-  #keep({ run, sources }: Packet): ReadonlyMap<number, unknown> {
-    if (sources === undefined) return NOTHING;
-    const kept = this.#kept.get(run) ?? new Map<number, unknown>();
-    this.#kept.set(run, kept);
-    for (const source of sources) if ('value' in source) kept.set(source.kept, source.value);
-    return kept;
+  /** What other tasks need too is copied, whatever this one wishes. */
+  #collectTransfers({ run }: Packet): void {
+    const state = thread();
+    if (state.transfers!.length === 0) return;
+    for (const one of state.transfers!) if (!this.#kept.holds(run, one)) this.#transfers.push(one);
+    state.transfers = [];
   }
 
   /** Some result cannot be sent: its task has failed. */
-  #withoutUncloneable(packet: Packet, results: readonly unknown[], cause: unknown) {
+  #withoutUncloneable(packet: Packet, results: readonly unknown[], ports: readonly unknown[], cause: unknown) {
     const failures = [...this.#failures];
     const cloneable = results.map((result, i) => {
       const bad = findUncloneable(result);
-      if (!bad) return result;
+      // A port that is moved is the last thing to be found.
+      if (!bad || (bad.type === 'MessagePort' && ports.length > 0)) return result;
       const task = nameOf(packet, this.#sent + i);
       const message = `Task '${task}' returned ${bad.type}${bad.path ? ` at result${bad.path}` : ''}, which cannot be sent to another thread`;
       const error = new RunError('ERR_MILLRACE_UNCLONEABLE_RESULT', message, { task, cause });
@@ -216,17 +224,15 @@ class Server implements ContextHost {
   }
 }
 
-const NOTHING: ReadonlyMap<number, unknown> = new Map();
-
 /** Puts together the arguments of one member after the other. */
 class ArgumentReader {
   readonly #packet: Packet;
-  readonly #kept: ReadonlyMap<number, unknown>;
+  readonly #kept: KeptValues;
   readonly #results: readonly unknown[];
   #at = 0;
   #value = 0;
 
-  constructor(packet: Packet, kept: ReadonlyMap<number, unknown>, results: readonly unknown[]) {
+  constructor(packet: Packet, kept: KeptValues, results: readonly unknown[]) {
     this.#packet = packet;
     this.#kept = kept;
     this.#results = results;
@@ -246,7 +252,7 @@ class ArgumentReader {
   #special(number: number): unknown {
     const source = this.#packet.sources![number];
     if ('member' in source) return (this.#results[source.member] as Record<string | number, unknown>)[source.key];
-    return this.#kept.get(source.kept);
+    return this.#kept.get(this.#packet.run, source.kept);
   }
 }
 

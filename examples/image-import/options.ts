@@ -65,8 +65,9 @@ export function readEngines(text: string): readonly EngineName[] {
 
 export function readWorkers(text: string): number | 'auto' {
   if (text === 'auto') return text;
-  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
-  throw usageError(`--workers must be auto or a number from 1, received '${text}'`);
+  const workers = /^\d+$/.test(text) ? Number(text) : 0;
+  if (workers >= 1 && workers <= 256) return workers;
+  throw usageError(`--workers must be auto or a number from 1 to 256, received '${text}'`);
 }
 
 function readChunkSize(text: string | undefined): number {

@@ -51,10 +51,11 @@ export function mapArguments(
   const params = [...declared.params];
   const constants: unknown[] = [];
   for (const [name, value] of Object.entries(inject)) {
-    // As in TaskFlow a constant is known by the name after rebind; by the argument's own name it means the same.
+    // As in TaskFlow a constant is known by the name after rebind; if there is none of that name, by the argument's own.
+    const own = sources.includes(name) ? -1 : params.indexOf(name);
     let used = false;
     for (let i = 0; i < params.length; i++) {
-      if (sources[i] === name || (params[i] === name && !used)) {
+      if (sources[i] === name || i === own) {
         sources[i] = undefined;
         constants[i] = value;
         used = true;

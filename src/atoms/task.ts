@@ -56,7 +56,7 @@ export class TaskAtom {
   ) {
     this.name = name ?? original!.name;
     const before = original ? { rebind: original.#rebind, inject: original.#inject } : undefined;
-    this.#rebind = rebind ?? before?.rebind;
+    this.#rebind = rebind === undefined ? before?.rebind : rebind;
     this.#inject = inject === undefined ? before?.inject : { ...before?.inject, ...inject };
     if (original && rebind === undefined && inject === undefined) {
       this.mapping = original.mapping;

@@ -55,6 +55,8 @@ export class InlineRunner {
   readonly #scheduler: Scheduler;
   /** The atoms that wait for a promise. */
   readonly #waiting = new Map<number, Execution>();
+  /** Of the atoms that are being started; several, when starting one has led to starting another. */
+  readonly #starting: InlineContext[] = [];
 
   constructor(host: RunHost) {
     this.#host = host;
@@ -69,6 +71,7 @@ export class InlineRunner {
     const started = timeout === Infinity ? 0 : performance.now();
     const context = new InlineContext(this.#host, task);
     let result: unknown;
+    this.#starting.push(context);
     scheduler.begin(atom);
     try {
       result = this.#call(atom, task, context);
@@ -77,8 +80,10 @@ export class InlineRunner {
         return false;
       }
     } catch (error) {
-      scheduler.fail(atom, error);
+      scheduler.fail(atom, context.cancelled ? aborted(task, context.signal.reason) : error);
       return true;
+    } finally {
+      this.#starting.pop();
     }
     // Nothing can stop a synchronous task, but its lateness is what it would be on a worker.
     if (timeout !== Infinity && performance.now() - started > timeout) scheduler.fail(atom, timedOut(task, timeout));
@@ -87,9 +92,9 @@ export class InlineRunner {
   }
 
   abort(reason: unknown): void {
+    for (const context of this.#starting) context.cancel(reason);
     for (const [atom, execution] of this.#waiting) {
-      const { name } = this.#scheduler.plan.atoms[atom];
-      this.#cancel(execution, new AbortError(`Task '${name}' was aborted`, { cause: reason, task: name }), reason);
+      this.#cancel(execution, aborted(this.#scheduler.plan.atoms[atom], reason), reason);
     }
   }
 
@@ -116,8 +121,8 @@ export class InlineRunner {
       this.#host.settled();
     };
     this.#waiting.set(atom, execution);
+    const task = this.#scheduler.plan.atoms[atom];
     if (deadline - performance.now() <= LONGEST_DELAY) {
-      const task = this.#scheduler.plan.atoms[atom];
       execution.timer = setTimeout(() => {
         const error = timedOut(task, this.#host.timeoutOf(task));
         this.#cancel(execution, error, error);
@@ -127,6 +132,8 @@ export class InlineRunner {
       (value) => execution.end(true, value),
       (error) => execution.end(false, error),
     );
+    // It was told so while it started, perhaps by itself.
+    if (context.cancelled) this.#cancel(execution, aborted(task, context.signal.reason), context.signal.reason);
   }
 
   /** Tells a task to stop, and stops waiting for it after the grace. */
@@ -147,6 +154,11 @@ interface Execution {
   /** Why it was told to stop. */
   error: Error | undefined;
   end: (good: boolean, value: unknown) => void;
+}
+
+/** The failure of a task that was told to stop. */
+export function aborted({ name }: TaskAtom, reason: unknown): AbortError {
+  return new AbortError(`Task '${name}' was aborted`, { cause: reason, task: name });
 }
 
 /** The failure of a task that took too long. */

@@ -48,6 +48,8 @@ export interface FlightOwner {
   first(flight: Flight): void;
   /** The thread has sent something about it. */
   received(flight: Flight, message: Exclude<FromWorker, { type: 'fatal' }>): void;
+  /** Another thread has nothing to do: the flight may be taken back, if it has not started. Returns whether it was. */
+  recall(flight: Flight): boolean;
   /** What has become known of its packets may let the run go on. */
   advance(): void;
   /** The thread has died. `member` is the one that ran; `undefined`: none did. */

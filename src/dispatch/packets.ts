@@ -88,7 +88,7 @@ export class Packer {
       atoms,
       flow: plan.name,
       shapes: tasks.map(({ shape }) => shape),
-      names: tasks.map(({ name }) => name).join('\n'),
+      names: tasks.map(({ name }) => name).join('\0'),
       budget: BUDGET,
       timed,
       revert: reverting ? this.#revert(atoms[0], tasks[0]) : undefined,
@@ -103,6 +103,8 @@ export class Packer {
   /** Adds to `following` the atoms that become ready within the packet once `atom` has ended in it. */
   #follow(ready: ReadySet, atom: number, following: number[]): void {
     const { plan } = this.#scheduler;
+    // What provides several values may turn out to lack one: it has failed then, and nothing that follows it may run.
+    if (plan.atoms[atom].provision.keys !== undefined) return;
     const { start, to } = ready.edges;
     const chain = start[atom + 1] - start[atom] === 1;
     const passing = [atom];

@@ -12,13 +12,15 @@ import {
   type ToWorker,
 } from '../wire/index.js';
 import { callService, LONGEST_DELAY } from './context.js';
-import { InlineRunner, timedOut } from './inline.js';
+import { aborted, InlineRunner, timedOut } from './inline.js';
 import type { Flight, Lane } from './lane.js';
 import { learn, Packer } from './packets.js';
 import { type PoolClient, type ThreadPool, UnhandledInWorker } from './pool.js';
 
 /** How long synchronous tasks may hold the event loop, in ms. */
 const BUDGET = 10;
+/** So many threads may die of a packet before it starts, as of one that is too large for their memory. */
+const ATTEMPTS = 3;
 
 let lastRun = 0;
 
@@ -30,6 +32,8 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   readonly #here: InlineRunner;
   readonly #packer: Packer;
   readonly #flights = new Set<Flight>();
+  /** How many threads have died before the atom, which was the next, could start. */
+  readonly #deaths = new Map<number, number>();
   #stepped = false;
   /** No threads can be had. */
   #broken: Error | undefined;
@@ -62,13 +66,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   abort(reason: unknown): void {
     this.#here.abort(reason);
     for (const flight of this.#flights) {
-      if (flight.lane.takeBack(flight)) {
-        this.#flights.delete(flight);
-        this.#giveBack(flight);
-      } else {
-        const task = this.#runningTask(flight).name;
-        this.#stop(flight, new AbortError(`Task '${task}' was aborted`, { cause: reason, task }), reason);
-      }
+      if (!this.recall(flight)) this.#stop(flight, aborted(this.#runningTask(flight), reason), reason);
     }
   }
 
@@ -94,8 +92,9 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   }
 
   first(flight: Flight): void {
+    this.#flights.add(flight); // not only when it is sent: a listener may abort as soon as it begins
     this.#begin(flight, 1);
-    if (flight.draft.timed) {
+    if (flight.draft.timed && !flight.stopped) {
       const task = this.#runningTask(flight);
       const timeout = this.#host.timeoutOf(task);
       if (timeout > LONGEST_DELAY) return;
@@ -129,15 +128,27 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     this.#host.settled();
   }
 
+  recall(flight: Flight): boolean {
+    if (!flight.lane.takeBack(flight)) return false;
+    this.#flights.delete(flight);
+    this.#giveBack(flight);
+    return true;
+  }
+
   lost(flight: Flight, error: unknown, member: number | undefined): void {
     const { atoms } = flight.draft;
+    this.#flights.delete(flight); // a listener of what follows may abort
+    if (member === undefined && flight === flight.lane.flights[0]) {
+      const deaths = (this.#deaths.get(atoms[0]) ?? 0) + 1;
+      this.#deaths.set(atoms[0], deaths);
+      if (deaths === ATTEMPTS) member = 0;
+    }
     // The members before it have ended too, but nobody knows how: they may have run, and so they are reverted.
     for (let i = flight.ended; member !== undefined && i <= member; i++) {
       this.#begin(flight, i + 1);
       this.#scheduler.fail(atoms[i], (i === member && flight.stopped) || deathOf(this.#nameOf(flight, i), error));
       flight.ended++;
     }
-    this.#flights.delete(flight);
     this.#giveBack(flight);
     queueMicrotask(() => this.#host.settled());
   }
@@ -155,6 +166,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     const { atoms, shapes } = flight.draft;
     const { stopped } = flight;
     const failed = new Map(failures);
+    if (last) this.#flights.delete(flight); // a listener of what follows may abort
     for (let i = 0; i < results.length; i++) {
       const member = from + i;
       this.#begin(flight, member + 1);
@@ -169,9 +181,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       flight.ended++;
     }
     learn(shapes, costs, !last || flight.ended === atoms.length);
-    if (!last) return;
-    this.#flights.delete(flight);
-    this.#giveBack(flight);
+    if (last) this.#giveBack(flight);
   }
 
   #begin(flight: Flight, members: number): void {
@@ -193,14 +203,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   /** No task is to start now: takes back the packets that wait, and lets of the others only end what runs. */
   #withdraw(): void {
-    for (const flight of this.#flights) {
-      if (!flight.lane.takeBack(flight)) {
-        flight.lane.raise(flight, STOP);
-      } else {
-        this.#flights.delete(flight);
-        this.#giveBack(flight);
-      }
-    }
+    for (const flight of this.#flights) if (!this.recall(flight)) flight.lane.raise(flight, STOP);
   }
 
   /** Tells the running member of a flight to stop; its thread is ended if it does not within the grace. */
@@ -211,10 +214,10 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     flight.lane.raise(flight, CANCEL);
     thread.post({ type: 'cancel', id: flight.id, reason: encodeError(reason) } satisfies ToWorker);
     clearTimeout(flight.timer);
-    flight.timer = setTimeout(() => thread.terminate(error), this.#host.abortGrace);
+    flight.timer = setTimeout(() => thread.terminate(error), Math.min(this.#host.abortGrace, LONGEST_DELAY));
   }
 
-  /** A packet could not be sent. Whose fault it is shows when its first member goes alone. */
+  /** A packet could not be sent. Whose fault it is shows when its first member goes alone. To be reverted, it need not go. */
   #refuse(atoms: readonly number[], lane: Lane, error: unknown): void {
     const [first, ...others] = atoms;
     for (const atom of others) {
@@ -225,10 +228,15 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       this.#send([first], lane);
       return;
     }
+    this.#scheduler.held--;
+    queueMicrotask(() => this.#host.settled());
+    if (this.#scheduler.reverting) {
+      this.#here.start(first);
+      return;
+    }
     const { name } = this.#scheduler.plan.atoms[first];
     const bad = findUncloneable(this.#scheduler.argumentsOf(first));
     const what = bad ? `${bad.type} at arguments${shorten(bad.path)}` : String(error);
-    this.#scheduler.held--;
     this.#scheduler.begin(first);
     this.#scheduler.fail(
       first,
@@ -241,7 +249,6 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
         },
       ),
     );
-    queueMicrotask(() => this.#host.settled());
   }
 
   #send(atoms: readonly number[], lane: Lane): void {
@@ -286,7 +293,7 @@ function deathOf(task: string, error: unknown): RunError {
     const message = `Task '${task}': its worker died of an error that nobody caught: ${reason}`;
     return new RunError('ERR_MILLRACE_UNHANDLED_ERROR', message, { task, cause });
   }
-  if ((error as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY') {
+  if ((error as { code?: unknown } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
     const message = `Task '${task}': its worker ran out of memory; resourceLimits say how much it may use`;
     return new RunError('ERR_MILLRACE_WORKER_MEMORY', message, { task, cause });
   }

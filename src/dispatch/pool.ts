@@ -110,7 +110,8 @@ export class ThreadPool implements AsyncDisposable {
   }
 
   /**
-   * Hands work to threads that can take some: to the least busy one first, and to the runs in turn.
+   * Hands work to threads that can take some: to the least busy one first, and to the runs in turn. When there is none for an
+   * idle thread, it gets what waits behind a packet that has turned out to be long.
    * @internal
    */
   offer(): void {
@@ -119,8 +120,16 @@ export class ThreadPool implements AsyncDisposable {
       for (const lane of this.#lanes.values()) {
         if (lane.open && (!best || lane.flights.length < best.flights.length)) best = lane;
       }
-      if (!best || !this.#fill(best)) return;
+      if (!best) return;
+      if (!this.#fill(best) && (best.flights.length > 0 || !this.#recall())) return;
     }
+  }
+
+  #recall(): boolean {
+    for (const { flights } of this.#lanes.values()) {
+      for (const flight of flights) if (flight.owner?.recall(flight)) return true;
+    }
+    return false;
   }
 
   #fill(lane: Lane): boolean {

@@ -3,7 +3,7 @@
  * ended, and asks it to go on; it knows nothing of threads, promises or time.
  */
 import { Failure, type RevertExtras, type TaskAtom } from '../atoms/index.js';
-import { RunError } from '../errors.js';
+import { isMillraceError, RunError } from '../errors.js';
 import { CONSTANT, INPUT, type Plan } from '../plan/index.js';
 import { markFailed } from '../wire/index.js';
 import type { Binding } from './bind.js';
@@ -78,6 +78,8 @@ export class Scheduler {
   observed = false;
   /** How many atoms have begun and not ended. */
   running = 0;
+  /** How many atoms have ended, well or badly. */
+  ended = 0;
   /** How many atoms a dispatcher has taken and not begun. */
   held = 0;
   #frontier: Frontier;
@@ -123,10 +125,15 @@ export class Scheduler {
     return this.#halted ? -1 : this.#frontier.take(place);
   }
 
-  /** Whether an atom is to run on the scheduler's thread. A task that has nothing to revert need not travel for it. */
+  /**
+   * Whether an atom is to run on the scheduler's thread. A task that has nothing to revert need not travel for it, and one
+   * whose code no worker has found cannot.
+   */
   readonly runsHere = (atom: number): boolean => {
     const task = this.plan.atoms[atom];
-    return !task.travels || (this.reverting && task.definition.revert === undefined);
+    if (!task.travels) return true;
+    if (!this.reverting) return false;
+    return task.definition.revert === undefined || UNFOUND.has(codeOf(this.ledger.failures.get(atom)));
   };
 
   /** An atom that was taken starts. */
@@ -159,9 +166,10 @@ export class Scheduler {
       if (result !== undefined) ledger.revertResults.set(atom, result);
     } else {
       if (this.plan.atoms[atom].provision.keys !== undefined) {
-        const lacking = lackingResult(this.plan.atoms[atom], result);
-        if (lacking) {
-          this.fail(atom, lacking);
+        try {
+          checkResult(this.plan.atoms[atom], result);
+        } catch (error) {
+          this.fail(atom, error);
           return;
         }
       }
@@ -170,6 +178,7 @@ export class Scheduler {
       ledger.finished[ledger.finishedCount++] = atom;
     }
     this.running--;
+    this.ended++;
     if (this.observed) {
       this.#tell(atom, this.reverting ? REVERTING : RUNNING, result);
       this.#events.progress({ name: this.plan.atoms[atom].name, progress: 1 });
@@ -191,6 +200,7 @@ export class Scheduler {
       ledger.finished[ledger.finishedCount++] = atom;
     }
     this.running--;
+    this.ended++;
     this.#halted = true;
     if (this.observed) this.#tell(atom, this.reverting ? REVERTING : RUNNING, failure);
   }
@@ -201,10 +211,12 @@ export class Scheduler {
     this.#halted = true;
   }
 
-  /** As `suspend()`, and what has run is reverted. */
+  /** As `suspend()`, and what has run is reverted, even if the run was suspended before. */
   abort(): void {
     this.#aborted = true;
-    if (!this.reverting) this.#halted = true;
+    if (this.reverting) return;
+    this.#halted = true;
+    this.#suspended = false;
   }
 
   /**
@@ -285,16 +297,22 @@ export class Scheduler {
   }
 }
 
-/** A result that lacks a promised value is a failure of the task that promised it. */
-function lackingResult({ name, provision }: TaskAtom, result: unknown): RunError | undefined {
+const UNFOUND: ReadonlySet<unknown> = new Set(['ERR_MILLRACE_MODULE_LOAD', 'ERR_MILLRACE_TASK_NOT_FOUND']);
+
+function codeOf(failure: Failure | undefined): unknown {
+  return isMillraceError(failure?.error) ? failure.error.code : undefined;
+}
+
+/** A result that lacks a promised value, or a value that cannot be read, is a failure of the task that promised it. */
+function checkResult({ name, provision }: TaskAtom, result: unknown): void {
   const { keys, names } = provision;
   const holder =
     typeof result === 'object' && result !== null ? (result as Record<string | number, unknown>) : undefined;
-  const index = keys!.findIndex((key) => holder === undefined || !(key in holder));
-  if (index < 0) return undefined;
+  const index = keys!.findIndex((key) => holder?.[key] === undefined && (holder === undefined || !(key in holder)));
+  if (index < 0) return;
   const promised =
     typeof keys![index] === 'number' ? `element ${keys![index]} ('${names[index]}')` : `'${names[index]}'`;
-  return new RunError(
+  throw new RunError(
     'ERR_MILLRACE_BAD_RESULT',
     `Task '${name}' provides ${names.map((one) => `'${one}'`).join(', ')}, but its result has no ${promised}`,
     { task: name },

@@ -57,7 +57,7 @@ export interface Packet {
   readonly define: readonly WireShape[] | undefined;
   /** For each member the number of its shape. */
   readonly shapes: readonly number[];
-  /** The names of the members, a line each: one string is sent many times faster than many. */
+  /** The names of the members, with `\0` between them: one string is sent many times faster than many. */
   readonly names: string;
   /** The arguments of all members, one after the other. */
   readonly values: readonly unknown[];

@@ -296,6 +296,7 @@ for (const args of [
   ['--nonsense'],
   ['--engine', 'fast'],
   ['--workers', '0'],
+  ['--workers', '257'],
   ['--chunk', '1'],
   ['--chunk', '1GiB'],
   ['--chunk', 'all'],

@@ -1,0 +1,54 @@
+import type { Packet } from '../src/wire/index.js';
+
+/** Values that several tasks of a run need: each is sent to a thread once, and stays there until the run is over. */
+export class KeptValues {
+  readonly #runs = new Map<number, Map<number, unknown>>();
+  /** For each run, the memory in its values: worked out when a task first moves memory away. */
+  readonly #memory = new Map<number, ReadonlySet<unknown>>();
+
+  /** Puts away what a packet brings for later ones too, whether or not its members come to run. */
+  put({ run, sources }: Packet): void {
+    for (const source of sources ?? []) {
+      if (!('value' in source)) continue;
+      let values = this.#runs.get(run);
+      if (!values) this.#runs.set(run, (values = new Map()));
+      values.set(source.kept, source.value);
+      this.#memory.delete(run);
+    }
+  }
+
+  get(run: number, number: number): unknown {
+    return this.#runs.get(run)?.get(number);
+  }
+
+  forget(run: number): void {
+    this.#runs.delete(run);
+    this.#memory.delete(run);
+  }
+
+  /** Whether memory is part of a value that is kept for a run, so that it must not be moved away. */
+  holds(run: number, memory: unknown): boolean {
+    const values = this.#runs.get(run);
+    if (!values) return false;
+    let held = this.#memory.get(run);
+    if (!held) this.#memory.set(run, (held = memoryIn(values)));
+    return held.has(memory);
+  }
+}
+
+/** All objects in a value that came by structured clone, among them every `ArrayBuffer`. */
+function memoryIn(value: object): ReadonlySet<unknown> {
+  const seen = new Set<unknown>();
+  const open: unknown[] = [value];
+  while (open.length > 0) {
+    const next = open.pop();
+    if (typeof next !== 'object' || next === null || seen.has(next)) continue;
+    seen.add(next);
+    if (ArrayBuffer.isView(next)) open.push(next.buffer);
+    else if (next instanceof Map) for (const [key, item] of next) open.push(key, item);
+    else if (next instanceof Set) for (const item of next) open.push(item);
+    else if (Array.isArray(next)) for (const item of next) open.push(item);
+    else open.push(...Object.values(next));
+  }
+  return seen;
+}
