@@ -7,7 +7,8 @@
  *   node build.mjs --fast    without the type declarations
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -17,6 +18,16 @@ const sources = (folder) =>
   readdirSync(folder, { recursive: true })
     .map((file) => `${folder}/${file}`)
     .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'));
+
+/** The declarations that one of them needs, itself included. */
+function reachable(file, found = new Set()) {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const [, path] of readFileSync(file, 'utf8').matchAll(/(?:from |import\()['"](\.[^'"]+)\.js['"]/g)) {
+    reachable(join(file, '..', `${path}.d.ts`), found);
+  }
+  return found;
+}
 
 const node = { platform: 'node', format: 'esm', target: 'node20', sourcemap: true, logLevel: 'warning' };
 
@@ -30,11 +41,12 @@ await build({
   bundle: true,
   splitting: true,
   packages: 'external', // piscina does not survive bundling
-  sourcesContent: false,
+  sourcemap: false, // the sources are not shipped, and what is shipped can be read
 });
 
 // Task modules (examples, fixtures) must stay modules of their own: a worker imports them by their URL.
-const modules = [...sources('examples'), ...sources('test/fixtures'), ...sources('bench')];
+// Those of the tests may be workers that are built of the library's own parts.
+const modules = ['examples', 'test/fixtures', 'bench', 'src', 'workers'].flatMap(sources);
 await build({ ...node, entryPoints: modules, outdir: 'build', outbase: '.' });
 
 // A test may look inside the library, so each is bundled with the internals that it imports.
@@ -52,4 +64,8 @@ if (!process.argv.includes('--fast')) {
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
     stdio: 'inherit',
   });
+  const needed = reachable('dist/types/index.d.ts');
+  for (const file of readdirSync('dist/types', { recursive: true }).map((name) => join('dist/types', name))) {
+    if (file.endsWith('.d.ts') && !needed.has(file)) rmSync(file);
+  }
 }

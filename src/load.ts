@@ -41,7 +41,7 @@ export function load<Needs, Gives>(
 ): Engine<Simplify<Gives>> {
   const { inputs, signal, pool, services, ...settings } = checkOptions(options);
   return new Engine<Simplify<Gives>>(flow, {
-    inputs: inputs ?? {},
+    inputs: inputs === undefined ? {} : inputs,
     signal,
     services: services ?? {},
     connect: () => {

@@ -10,9 +10,8 @@ export class KeptValues {
   put({ run, sources }: Packet): void {
     for (const source of sources ?? []) {
       if (!('value' in source)) continue;
-      let values = this.#runs.get(run);
-      if (!values) this.#runs.set(run, (values = new Map()));
-      values.set(source.kept, source.value);
+      const values = this.#runs.get(run) ?? new Map<number, unknown>();
+      this.#runs.set(run, values.set(source.kept, source.value));
       this.#memory.delete(run);
     }
   }
@@ -30,8 +29,8 @@ export class KeptValues {
   holds(run: number, memory: unknown): boolean {
     const values = this.#runs.get(run);
     if (!values) return false;
-    let held = this.#memory.get(run);
-    if (!held) this.#memory.set(run, (held = memoryIn(values)));
+    const held = this.#memory.get(run) ?? memoryIn(values);
+    this.#memory.set(run, held);
     return held.has(memory);
   }
 }

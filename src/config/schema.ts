@@ -42,8 +42,8 @@ export const schema = {
   idleTimeout: option(milliseconds({ from: 0, orInfinity: true }), 10_000),
   /** What each worker thread may use, as in the `resourceLimits` of `node:worker_threads`. Default: what Node.js sets. */
   resourceLimits: {
-    /** The most that the main heap of a worker may grow to, in MB. */
-    maxOldGenerationSizeMb: option(positive),
+    /** The most that the main heap of a worker may grow to, in MB: at least 8, as no worker can start with less. */
+    maxOldGenerationSizeMb: option(whole({ from: 8 })),
     /** The most that the heap for recent objects of a worker may grow to, in MB. */
     maxYoungGenerationSizeMb: option(positive),
     /** The size of the memory range for generated code, in MB. */

@@ -35,6 +35,8 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   /** How many threads have died before the atom, which was the next, could start. */
   readonly #deaths = new Map<number, number>();
   #stepped = false;
+  /** How many packets may be sent before the next step. */
+  #steps = Infinity;
   /** No threads can be had. */
   #broken: Error | undefined;
 
@@ -49,6 +51,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   pump(stepped: boolean): void {
     this.#stepped = stepped;
+    this.#steps = stepped ? this.#pool.size - this.#flights.size : Infinity;
     if (this.#scheduler.halted) this.#withdraw();
     if (this.#broken) this.#doWithout(this.#broken);
     this.#pool.offer();
@@ -83,7 +86,8 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   }
 
   fill(lane: Lane): boolean {
-    if (!this.waiting || (this.#stepped && this.#flights.size >= this.#pool.size)) return false;
+    if (!this.waiting || this.#steps <= 0) return false;
+    this.#steps--;
     const ready = this.#scheduler.ready!;
     const atoms = this.#packer.take(ready, this.#pool.size, this.#stepped || this.#scheduler.reverting);
     this.#scheduler.held += atoms.length;
@@ -120,6 +124,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
         this.#scheduler.log(this.#nameOf(flight, message.member), message.message, message.details);
         return;
       case 'done':
+        if (this.#stepped) this.#steps = 0; // a step ends when something has ended
         this.#done(flight, message);
     }
   }
@@ -141,7 +146,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     if (member === undefined && flight === flight.lane.flights[0]) {
       const deaths = (this.#deaths.get(atoms[0]) ?? 0) + 1;
       this.#deaths.set(atoms[0], deaths);
-      if (deaths === ATTEMPTS) member = 0;
+      if (deaths === ATTEMPTS && !this.#scheduler.reverting) member = 0;
     }
     // The members before it have ended too, but nobody knows how: they may have run, and so they are reverted.
     for (let i = flight.ended; member !== undefined && i <= member; i++) {
@@ -217,7 +222,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     flight.timer = setTimeout(() => thread.terminate(error), Math.min(this.#host.abortGrace, LONGEST_DELAY));
   }
 
-  /** A packet could not be sent. Whose fault it is shows when its first member goes alone. To be reverted, it need not go. */
+  /** A packet could not be sent. Whose fault it is shows when its first member goes alone. */
   #refuse(atoms: readonly number[], lane: Lane, error: unknown): void {
     const [first, ...others] = atoms;
     for (const atom of others) {
@@ -228,15 +233,14 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       this.#send([first], lane);
       return;
     }
-    this.#scheduler.held--;
-    queueMicrotask(() => this.#host.settled());
     if (this.#scheduler.reverting) {
-      this.#here.start(first);
+      this.#revertHere(first);
       return;
     }
     const { name } = this.#scheduler.plan.atoms[first];
     const bad = findUncloneable(this.#scheduler.argumentsOf(first));
     const what = bad ? `${bad.type} at arguments${shorten(bad.path)}` : String(error);
+    this.#scheduler.held--;
     this.#scheduler.begin(first);
     this.#scheduler.fail(
       first,
@@ -249,9 +253,21 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
         },
       ),
     );
+    queueMicrotask(() => this.#host.settled());
+  }
+
+  /** What could not go to a thread need not go there to be reverted. */
+  #revertHere(atom: number): void {
+    this.#scheduler.held--;
+    this.#here.start(atom);
+    queueMicrotask(() => this.#host.settled());
   }
 
   #send(atoms: readonly number[], lane: Lane): void {
+    if (this.#scheduler.reverting && (this.#deaths.get(atoms[0]) ?? 0) >= ATTEMPTS) {
+      this.#revertHere(atoms[0]);
+      return;
+    }
     try {
       this.#flights.add(lane.send(this.#packer.draft(atoms, lane), this));
     } catch (error) {

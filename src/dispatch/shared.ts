@@ -32,7 +32,11 @@ export class Pool implements AsyncDisposable {
   /** Waits until the runs that use the pool have ended, then ends its threads. New runs are refused from now on. */
   async close(): Promise<void> {
     this.#closed = true;
-    await (await this.#loading)?.close();
+    // A pool that could not be made has nothing to close.
+    await this.#loading?.then(
+      (threads) => threads.close(),
+      () => {},
+    );
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -47,13 +47,6 @@ export interface Thread {
   terminate(reason: Error): void;
 }
 
-/** What a session is handed in its thread: both ports are transferred, the words are shared. */
-export interface SessionData {
-  readonly port: MessagePort;
-  readonly services: MessagePort;
-  readonly words: Int32Array;
-}
-
 /** What is told about the threads. Nothing is called before `acquire()` has returned, nor after `close()` has resolved. */
 export interface ThreadsHandler {
   /** The thread may take messages. */

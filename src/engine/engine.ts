@@ -360,8 +360,13 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   async #leave(run: Run, ending: FlowState | undefined): Promise<void> {
     if (run.ending !== undefined) return;
     const { scheduler } = run;
+    if (run.stopped !== undefined) {
+      // What an abort has stopped is reverted, whether or not anyone looks on.
+      const ended = new Promise<void>((resolve) => run.ended.push(() => resolve()));
+      this.#drive(run);
+      return ended;
+    }
     this.suspend();
-    scheduler.suspend(); // also when it was suspended, then aborted, and reverts now
     run.dispatcher.pump(true); // takes back what has not started
     while (run.ending === undefined && !scheduler.idle) {
       await new Promise<void>((resolve) => {

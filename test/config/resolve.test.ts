@@ -57,6 +57,7 @@ test('an option in code wins over its variable, that over the file, that over th
   values.set('engine', fc.constantFrom('serial', 'parallel'));
   values.set('minWorkers', fc.integer({ min: 1, max: 4 }));
   values.set('maxWorkers', fc.integer({ min: 10, max: 20 }));
+  values.set('resourceLimits.maxOldGenerationSizeMb', fc.integer({ min: 8, max: 64 }));
 
   const layers = fc.record(
     Object.fromEntries(
@@ -191,6 +192,7 @@ test('options refuse what they cannot mean', () => {
     abortGrace: [-1, Infinity, 2 ** 31],
     maxQueue: [-1, 0.5],
     taskTimeout: [0, -1, 2 ** 31],
+    'resourceLimits.maxOldGenerationSizeMb': [0, 7, 8.5, NaN, Infinity, '512'],
     'resourceLimits.stackSizeMb': [0, -1, NaN, Infinity, '4'],
     resourceLimits: [4, null, [], new Map()],
   };

@@ -37,7 +37,7 @@ type Program = keyof typeof programs;
 let messages: Map<Program, string>;
 
 function compile(): Map<Program, string> {
-  const cache = join(root, 'node_modules/.cache');
+  const cache = join(root, 'build');
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, 'millrace-types-'));
   try {
