@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Millrace: task flows for Node.js.
  *

@@ -19,6 +19,8 @@ import { type PoolClient, type ThreadPool, UnhandledInWorker } from './pool.js';
 
 /** How long synchronous tasks may hold the event loop, in ms. */
 const BUDGET = 10;
+/** How long a worker may take to import the module of a task that has a timeout, in ms: a new thread knows no module yet. */
+const LOADING = 10_000;
 /** So many threads may die of a packet before it starts, as of one that is too large for their memory. */
 const ATTEMPTS = 3;
 
@@ -98,22 +100,14 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   first(flight: Flight): void {
     this.#flights.add(flight); // not only when it is sent: a listener may abort as soon as it begins
     this.#begin(flight, 1);
-    if (flight.draft.timed && !flight.stopped) {
-      const task = this.#runningTask(flight);
-      const timeout = this.#host.timeoutOf(task);
-      if (timeout > LONGEST_DELAY) return;
-      flight.timer = setTimeout(() => {
-        const error = timedOut(task, timeout);
-        this.#stop(flight, error, error);
-      }, timeout);
-    }
+    this.#time(flight, LOADING);
   }
 
   received(flight: Flight, message: FromWorker): void {
     switch (message.type) {
       case 'started':
-        // Until now the worker was busy with importing the task's module.
-        if (!flight.stopped) flight.timer?.refresh();
+        this.#begin(flight, message.member + 1);
+        this.#time(flight, 0);
         return;
       case 'progress':
         this.#begin(flight, message.member + 1);
@@ -209,6 +203,19 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   /** No task is to start now: takes back the packets that wait, and lets of the others only end what runs. */
   #withdraw(): void {
     for (const flight of this.#flights) if (!this.recall(flight)) flight.lane.raise(flight, STOP);
+  }
+
+  /** Gives the member of a timed flight its timeout from now on, and so many ms more. */
+  #time(flight: Flight, more: number): void {
+    if (!flight.draft.timed || flight.stopped) return;
+    clearTimeout(flight.timer);
+    const task = this.#runningTask(flight);
+    const timeout = this.#host.timeoutOf(task);
+    if (timeout + more > LONGEST_DELAY) return;
+    flight.timer = setTimeout(() => {
+      const error = timedOut(task, timeout);
+      this.#stop(flight, error, error);
+    }, timeout + more);
   }
 
   /** Tells the running member of a flight to stop; its thread is ended if it does not within the grace. */

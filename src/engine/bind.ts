@@ -53,14 +53,15 @@ function withoutHidden(plan: Plan, given: Readonly<Record<string, unknown>>, nam
   if (provided.size > 0) for (const name of plan.outputNames) if (provided.has(name)) hidden.add(name);
   if (hidden.size === 0) return plan.args;
   const args = plan.args.slice();
+  const numbers = new Map(names.map((name, number) => [name, number]));
   for (let atom = 0; atom < plan.size; atom++) {
     const { sources } = plan.atoms[atom].mapping;
     for (let i = 0; i < sources.length; i++) {
       const name = sources[i];
       const at = plan.argStart[atom] + i;
       if (name === undefined || !hidden.has(name) || args[at] === CONSTANT) continue;
-      let number = names.indexOf(name);
-      if (number < 0) number = names.push(name) - 1;
+      const number = numbers.get(name) ?? names.push(name) - 1;
+      numbers.set(name, number);
       args[at] = INPUT - number;
     }
   }

@@ -61,10 +61,12 @@ export class Ledger implements Storage {
   provided(): Record<string, unknown> {
     const { outputNames, outputs } = this.#plan;
     const values: Record<string, unknown> = {};
+    let complete = true;
     for (let i = 0; i < outputNames.length; i++) {
       if (this.#has(outputs[i])) values[outputNames[i]] = this.value(outputs[i]);
+      else complete = false;
     }
-    return values;
+    return complete ? values : { ...this.#providedSoFar(), ...values };
   }
 
   reset(): void {
@@ -82,6 +84,8 @@ export class Ledger implements Storage {
     if (Object.hasOwn(given, name)) return given[name];
     const at = this.#plan.outputNames.indexOf(name);
     if (at >= 0 && this.#has(this.#plan.outputs[at])) return this.value(this.#plan.outputs[at]);
+    const soFar = at >= 0 ? this.#providedSoFar() : {};
+    if (Object.hasOwn(soFar, name)) return soFar[name];
     throw new RunError(
       'ERR_MILLRACE_NOT_FOUND',
       at < 0
@@ -125,6 +129,20 @@ export class Ledger implements Storage {
   getRevertResult(task: string): unknown {
     const atom = this.#number(task);
     return this.revertFailures.get(atom) ?? this.revertResults.get(atom);
+  }
+
+  /** What there is of each name while the last of its providers has not run. */
+  #providedSoFar(): Record<string, unknown> {
+    const { order, size, atoms } = this.#plan;
+    const values: Record<string, unknown> = {};
+    for (let place = 0; place < size; place++) {
+      const atom = order ? order[place] : place;
+      if (this.states[atom] !== SUCCESS) continue;
+      const { names, keys } = atoms[atom].provision;
+      const result = this.results[atom] as Record<string | number, unknown>;
+      for (let i = 0; i < names.length; i++) values[names[i]] = keys ? result[keys[i]] : result;
+    }
+    return values;
   }
 
   #has(source: number): boolean {

@@ -51,9 +51,9 @@ function cycle(span: Span, waits: Int32Array): FlowError {
   let child = waitsFor.keys().next().value as number;
   for (; !seen.has(child); child = waitsFor.get(child)!) seen.add(child);
   const circle = [child];
-  for (let at = waitsFor.get(child)!; at !== child; at = waitsFor.get(at)!) circle.unshift(at);
-  circle.unshift(child);
-  const names = circle.map((index) => span.flow.items[index].name);
+  for (let at = waitsFor.get(child)!; at !== child; at = waitsFor.get(at)!) circle.push(at);
+  circle.push(child);
+  const names = circle.reverse().map((index) => span.flow.items[index].name);
   const shown = names.length > 12 ? [...names.slice(0, 6), '…', ...names.slice(-5)] : names;
   return new FlowError(
     'ERR_MILLRACE_CYCLE',

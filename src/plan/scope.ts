@@ -7,7 +7,7 @@
  */
 import type { TaskAtom } from '../atoms/index.js';
 import { FlowError } from '../errors.js';
-import { EdgeList, type Edges } from './edges.js';
+import { arrivals, EdgeList, type Edges } from './edges.js';
 import type { Span } from './outline.js';
 
 /** A flow that is open around the atom in question. */
@@ -48,12 +48,7 @@ export function findProvider(question: Question): number {
     const { kind } = span.flow;
     if (kind === 'linear' && left === depth) return lastIn(question, list, span, childOf(span, list[before]));
     if (kind === 'graph') {
-      const others = providing(list, span).filter((other) => other !== child);
-      const chosen = question.optional
-        ? nearest(question, list, span, child, others)
-        : others.length > 0
-          ? only(question, span, child, others)
-          : -1;
+      const chosen = question.optional ? nearest(question, list, span)[child] : only(question, list, span, child);
       if (chosen >= 0) return lastIn(question, list, span, chosen);
     }
     before = below(list, span.start) - 1;
@@ -61,8 +56,10 @@ export function findProvider(question: Question): number {
   }
 }
 
-/** In a graph a required name has one provider, which runs first. */
-function only(question: Question, span: Span, child: number, others: readonly number[]): number {
+/** In a graph a required name has one provider, which runs first; -1: it has none. */
+function only(question: Question, list: readonly number[], span: Span, child: number): number {
+  const others = providing(list, span).filter((other) => other !== child);
+  if (others.length === 0) return -1;
   if (others.length > 1) {
     const asking = question.atoms[question.atom].name;
     const names = others.map((other) => `'${span.flow.items[other].name}'`).join(' and ');
@@ -96,59 +93,73 @@ export function order(span: Span, first: number, second: number): void {
   before.push(first, second);
 }
 
-/** Of the children that provide an optional name: the last one that runs before `child` in any case; -1: none does. */
-function nearest(
-  question: Question,
-  list: readonly number[],
-  span: Span,
-  child: number,
-  others: readonly number[],
-): number {
-  const earlier = ancestors(span, child);
-  let found = -1;
-  let place = -1;
-  for (const other of others) {
-    if (!earlier.has(other)) continue;
-    const last = lastIn(question, list, span, other);
-    const at = question.position?.[last] ?? last;
-    if (at > place) {
-      place = at;
-      found = other;
+/** How many names of one graph are kept in mind: enough for those that many tasks ask for, and bounded. */
+const KEPT_NAMES = 16;
+const nearestOf = new WeakMap<Span, Map<string, Int32Array>>();
+
+/**
+ * For each child of a graph: of the others that provide an optional name and run before it in any case, the last one; -1:
+ * there is none. It is found out for all children in one walk, since many may ask for the same name.
+ */
+function nearest(question: Question, list: readonly number[], span: Span): Int32Array {
+  const known = nearestOf.get(span) ?? new Map<string, Int32Array>();
+  nearestOf.set(span, known);
+  let found = known.get(question.name);
+  if (!found) {
+    if (known.size === KEPT_NAMES) known.clear();
+    found = walk(question, list, span);
+    known.set(question.name, found);
+  }
+  return found;
+}
+
+function walk(question: Question, list: readonly number[], span: Span): Int32Array {
+  const size = span.children.length;
+  const edges = edgesOf(span);
+  const left = arrivals(edges, size);
+  const last = new Int32Array(size).fill(-1);
+  for (const child of providing(list, span)) last[child] = lastIn(question, list, span, child);
+  const place = (child: number) => (child < 0 ? -1 : (question.position?.[last[child]] ?? last[child]));
+  const found = new Int32Array(size).fill(-1);
+  const open: number[] = [];
+  for (let child = 0; child < size; child++) if (left[child] === 0) open.push(child);
+  for (let child = open.pop(); child !== undefined; child = open.pop()) {
+    const candidate = last[child] < 0 ? found[child] : child;
+    for (let e = edges.start[child]; e < edges.start[child + 1]; e++) {
+      const next = edges.to[e];
+      if (place(candidate) > place(found[next])) found[next] = candidate;
+      if (--left[next] === 0) open.push(next);
     }
   }
   return found;
 }
 
-const arrivalsOf = new WeakMap<Span, Edges>();
+const edgesOfSpan = new WeakMap<Span, Edges>();
 
-function ancestors(span: Span, child: number): Set<number> {
-  let edges = arrivalsOf.get(span);
-  if (!edges) {
-    const list = new EdgeList();
-    for (let i = 0; i < span.before.length; i += 2) list.add(span.before[i + 1], span.before[i]);
-    edges = list.rows(span.children.length);
-    arrivalsOf.set(span, edges);
-  }
-  const seen = new Set<number>();
-  const open = [child];
-  for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    for (let e = edges.start[node]; e < edges.start[node + 1]; e++) {
-      if (!seen.has(edges.to[e])) {
-        seen.add(edges.to[e]);
-        open.push(edges.to[e]);
-      }
-    }
-  }
-  return seen;
+/** Which child runs before which other, once all of that is known. */
+function edgesOf(span: Span): Edges {
+  const known = edgesOfSpan.get(span);
+  if (known) return known;
+  const list = new EdgeList();
+  for (let i = 0; i < span.before.length; i += 2) list.add(span.before[i], span.before[i + 1]);
+  const edges = list.rows(span.children.length);
+  edgesOfSpan.set(span, edges);
+  return edges;
 }
 
+/** The last answer for each name, since tasks that ask for it one after the other mostly mean the same provider. */
+const lastOf = new WeakMap<readonly number[], { readonly start: number; readonly stop: number; readonly last: number }>();
+
 /** The provider within one child that runs last. */
-function lastIn(question: Question, list: readonly number[], span: Span, child: number): number {
-  const start = span.children[child];
+function lastIn({ position }: Question, list: readonly number[], span: Span, child: number): number {
+  const start = below(list, span.children[child]);
   const stop = below(list, endOf(span, child));
   let last = list[stop - 1];
-  const { position } = question;
-  if (position) for (let i = below(list, start); i < stop; i++) if (position[list[i]] > position[last]) last = list[i];
+  if (position === undefined || stop - start === 1) return last;
+  const known = lastOf.get(list);
+  if (known?.start === start && known.stop === stop) return known.last;
+  for (let i = start; i < stop; i++) if (position[list[i]] > position[last]) last = list[i];
+  lastOf.set(list, { start, stop, last });
   return last;
 }
 

@@ -57,7 +57,7 @@ export interface Packet {
   readonly define: readonly WireShape[] | undefined;
   /** For each member the number of its shape. */
   readonly shapes: readonly number[];
-  /** The names of the members, with `\0` between them: one string is sent many times faster than many. */
+  /** The names of the members, a line each: one string is sent many times faster than many. */
   readonly names: string;
   /** The arguments of all members, one after the other. */
   readonly values: readonly unknown[];
@@ -95,7 +95,8 @@ export type ToWorker =
 
 export type FromWorker =
   | Done
-  | { readonly type: 'started'; readonly id: number }
+  /** The member runs: said of one with a timeout, and of the one at which the packet turns out to take too long. */
+  | { readonly type: 'started'; readonly id: number; readonly member: number }
   | {
       readonly type: 'progress';
       readonly id: number;

@@ -1,0 +1,136 @@
+/** The flows that are measured, each with the plain loop that does the same. */
+import { type Flow, type FlowItem, graph, linear, unordered } from 'millrace';
+import { combine, combineTask, pass, passTask, sinkTask, spin, spinTask } from './tasks.js';
+
+export interface Workload {
+  readonly name: string;
+  /** How many tasks the flow has. */
+  readonly size: number;
+  /** Makes the tasks. */
+  tasks(): FlowItem[];
+  /** Puts the tasks into a flow: each time a new one, which has to be compiled anew. */
+  compose(tasks: readonly FlowItem[]): Flow;
+  readonly inputs: Record<string, number>;
+  /** Calls the functions of the tasks in order, with their arguments, and keeps the results. */
+  loop(): unknown;
+}
+
+/** Each task is given what the one before it returned. */
+export function chain(size: number): Workload {
+  return {
+    name: 'chain',
+    size,
+    // The first takes the input under another name: an input hides what tasks provide under the same name.
+    tasks: () =>
+      Array.from({ length: size }, (_, i) =>
+        passTask.with(i === 0 ? { name: 'pass-0', rebind: { value: 'seed' } } : { name: `pass-${i}` }),
+      ),
+    compose: (tasks) => linear('chain', ...tasks),
+    inputs: { seed: 1 },
+    loop() {
+      const results: number[] = new Array(size);
+      results[0] = pass({ value: 1 });
+      for (let i = 1; i < size; i++) results[i] = pass({ value: results[i - 1] });
+      return results;
+    },
+  };
+}
+
+/** All tasks but the first are given what the first returned. */
+export function fanOut(size: number): Workload {
+  return {
+    name: 'fan-out',
+    size,
+    tasks: () => [
+      passTask.with({ name: 'first', rebind: { value: 'seed' } }),
+      ...Array.from({ length: size - 1 }, (_, i) => sinkTask.with({ name: `sink-${i}` })),
+    ],
+    compose: ([first, ...others]) => linear('fan-out', first, unordered('others', others)),
+    inputs: { seed: 1 },
+    loop() {
+      const results: number[] = new Array(size);
+      results[0] = pass({ value: 1 });
+      for (let i = 1; i < size; i++) results[i] = pass({ value: results[0] });
+      return results;
+    },
+  };
+}
+
+/** Each task runs after three earlier ones, drawn at random; the same ones in each process. */
+export function randomGraph(size: number): Workload {
+  const sources = randomSources(size);
+  return {
+    name: 'random graph',
+    size,
+    tasks: () => Array.from({ length: size }, (_, i) => sinkTask.with({ name: `sink-${i}` })),
+    compose(tasks) {
+      let flow = graph('random graph', ...tasks);
+      for (let i = 3; i < sources.length; i++) flow = flow.link(tasks[sources[i]], tasks[Math.floor(i / 3)]);
+      return flow;
+    },
+    inputs: { value: 1 },
+    loop() {
+      const results: number[] = new Array(size);
+      for (let i = 0; i < size; i++) results[i] = pass({ value: 1 });
+      return results;
+    },
+  };
+}
+
+/** Each task is given the results of three earlier ones, drawn at random, and provides one under a name of its own. */
+export function randomDataflow(size: number): Workload {
+  const sources = randomSources(size);
+  return {
+    name: 'random dataflow',
+    size,
+    tasks: () =>
+      Array.from({ length: size }, (_, i) => {
+        const [a, b, c] = [0, 1, 2].map((k) => (i === 0 ? 'seed' : `value-${sources[i * 3 + k]}`));
+        return combineTask.with({ name: `combine-${i}`, rebind: { a, b, c }, provides: `value-${i}` });
+      }),
+    compose: (tasks) => graph('random graph', ...tasks),
+    inputs: { seed: 1 },
+    loop() {
+      const results: number[] = new Array(size);
+      results[0] = combine({ a: 1, b: 1, c: 1 });
+      for (let i = 1; i < size; i++) {
+        const [a, b, c] = [sources[i * 3], sources[i * 3 + 1], sources[i * 3 + 2]];
+        results[i] = combine({ a: results[a], b: results[b], c: results[c] });
+      }
+      return results;
+    },
+  };
+}
+
+/** Independent tasks that keep a core busy. */
+export function busy(name: string, size: number, iterations: number): Workload {
+  return {
+    name,
+    size,
+    tasks: () => Array.from({ length: size }, (_, i) => spinTask.with({ name: `spin-${i}` })),
+    compose: (tasks) => unordered(name, ...tasks),
+    inputs: { iterations },
+    loop() {
+      const results: number[] = new Array(size);
+      for (let i = 0; i < size; i++) results[i] = spin({ iterations });
+      return results;
+    },
+  };
+}
+
+/** For each task three earlier ones. */
+function randomSources(size: number): Int32Array {
+  const random = randomNumbers(1);
+  return Int32Array.from({ length: size * 3 }, (_, i) => random() % Math.max(1, Math.floor(i / 3)));
+}
+
+/** A generator of pseudo-random integers that starts the same each time (xorshift32). */
+function randomNumbers(seed: number): () => number {
+  let x = seed;
+  return () => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return x >>> 0;
+  };
+}

@@ -1,0 +1,260 @@
+/**
+ * Measures what the library costs beside a plain loop over the same functions, and what worker threads gain.
+ *
+ *   npm run bench -- --check
+ */
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { createPool, type Engine, load, type Pool } from 'millrace';
+import { busy, chain, fanOut, randomDataflow, randomGraph, type Workload } from './flows.js';
+import { byTurns, type Contender, type Timing, table, time } from './measure.js';
+import { spin } from './tasks.js';
+
+const USAGE = `Usage: npm run bench -- [options]
+
+  --filter TEXT   measures only the suites whose names contain TEXT
+  --tasks N       how many tasks a flow of no-op tasks has (100000)
+  --check         fails when the library is slower than it must be
+  --json          prints JSON rather than a table
+  --help          this text`;
+
+/** The parallel engine is measured, and checked, with two workers on every machine. */
+const WORKERS = 2;
+const ATTEMPTS = 3;
+
+/** Contenders that are timed by turns. */
+interface Suite {
+  readonly name: string;
+  /** How many tasks each contender runs, or compiles. */
+  readonly size: number;
+  readonly contenders: readonly Entry[];
+}
+
+interface Entry extends Contender {
+  /** Which median is divided by which, one of them its own. */
+  readonly ratio?: readonly [over: string, under: string];
+  /** What is asked of it, in ms a task; reported, and no reason to fail. */
+  readonly target?: number;
+}
+
+/** A ratio that has to be so much at least, or at most. */
+interface Gate {
+  readonly suite: string;
+  readonly contender: string;
+  readonly least?: number;
+  readonly most?: number;
+  /** Without so many cores it says nothing. */
+  readonly cores: number;
+}
+
+const GATES: readonly Gate[] = [
+  { suite: 'serial 100 us tasks', contender: 'serial', most: 1.05, cores: 1 },
+  { suite: 'parallel 1 ms tasks', contender: 'parallel', least: 1.8, cores: 2 },
+];
+
+interface Measured {
+  readonly suite: string;
+  readonly tasks: number;
+  readonly figures: readonly Figures[];
+}
+
+interface Figures extends Timing {
+  /** In ms. */
+  readonly perTask: number;
+  readonly target: number | undefined;
+  readonly ratio: { readonly of: string; readonly value: number } | undefined;
+}
+
+interface Verdict {
+  readonly verdict: 'passed' | 'FAILED' | 'SKIPPED';
+  readonly what: string;
+  readonly limit: string;
+  /** The ratio of each attempt. */
+  readonly ratios: readonly number[];
+  readonly why?: string;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      filter: { type: 'string', default: '' },
+      tasks: { type: 'string', default: '100000' },
+      check: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) return console.log(USAGE);
+  const size = Number(values.tasks);
+  if (!Number.isInteger(size) || size < 2) {
+    throw new Error(`--tasks must be a whole number above 1; received '${values.tasks}'`);
+  }
+
+  await using pool = await createPool({ workers: WORKERS });
+  const { size: usableCores } = await createPool({ workers: 'auto' }); // starts no thread
+  const iterationsPerMs = calibrate();
+  const machine = { node: process.version, processor: cpus()[0]?.model.trim(), usableCores, workers: WORKERS };
+  const suites = [...compileSuites(size), ...noOpSuites(size, pool), ...busySuites(iterationsPerMs, pool)];
+
+  const measured: Measured[] = [];
+  const verdicts: Verdict[] = [];
+  if (values.check) for (const gate of GATES) verdicts.push(await check(gate, suites, usableCores, measured));
+  // A check reports on the targets too.
+  const asked = ({ name, contenders }: Suite) =>
+    values.check ? contenders.some(({ target }) => target !== undefined) : name.includes(values.filter);
+  for (const suite of suites.filter(asked)) measured.push(await measure(suite));
+
+  if (values.json) console.log(JSON.stringify({ ...machine, iterationsPerMs, measured, verdicts }, undefined, 2));
+  else print(machine, measured, verdicts);
+  if (verdicts.some(({ verdict }) => verdict === 'FAILED')) process.exitCode = 1;
+}
+
+/** How many iterations of `spin` a millisecond holds: the most that were seen, since others can only slow it down. */
+function calibrate(): number {
+  const iterations = 200_000;
+  let shortest = Number.POSITIVE_INFINITY;
+  for (const end = performance.now() + 300; performance.now() < end; ) {
+    const begun = performance.now();
+    spin({ iterations });
+    shortest = Math.min(shortest, performance.now() - begun);
+  }
+  return Math.round(iterations / shortest);
+}
+
+/** What it takes to make the tasks and the flow, and what to compile it. */
+function compileSuites(size: number): Suite[] {
+  return [chain(size), fanOut(size), randomGraph(size), randomDataflow(size)].map((workload) => {
+    const tasks = workload.tasks();
+    let flow = workload.compose(tasks);
+    const prepare = () => {
+      flow = workload.compose(tasks);
+    };
+    const build = { name: 'build', run: () => workload.compose(workload.tasks()) };
+    const compile = { name: 'compile', prepare, run: () => load(flow).compile() };
+    return { name: `compile ${workload.name}`, size, contenders: [build, compile] };
+  });
+}
+
+/** What the engines cost by themselves. */
+function noOpSuites(size: number, pool: Pool): Suite[] {
+  return [chain(size), fanOut(size), randomGraph(size), randomDataflow(size)].map((workload) => {
+    const { loop, serial, parallel } = runs(workload, pool);
+    const contenders: Entry[] = [
+      loop,
+      { ...serial, ratio: ['serial', 'loop'], target: 150e-6 },
+      { ...parallel, ratio: ['parallel', 'serial'], target: 3e-3 },
+    ];
+    return { name: `no-op ${workload.name}`, size, contenders };
+  });
+}
+
+/**
+ * What the engines make of independent tasks that keep a core busy. Serial against the loop stands by itself: after a parallel
+ * run the main thread has slept, and the system would favour the one that comes next.
+ */
+function busySuites(iterationsPerMs: number, pool: Pool): Suite[] {
+  const kinds = [
+    { name: '100 us tasks', size: 500, ms: 0.1 },
+    { name: '1 ms tasks', size: 100, ms: 1 },
+  ];
+  return kinds.flatMap(({ name, size, ms }): Suite[] => {
+    const { loop, serial, parallel } = runs(busy(name, size, iterationsPerMs * ms), pool);
+    // What the threads can give here and now: the same work in one long task a worker.
+    const undivided = runs(busy(name, WORKERS, (iterationsPerMs * ms * size) / WORKERS), pool).parallel;
+    return [
+      { name: `serial ${name}`, size, contenders: [loop, { ...serial, ratio: ['serial', 'loop'] }] },
+      {
+        name: `parallel ${name}`,
+        size,
+        contenders: [
+          serial,
+          { ...parallel, ratio: ['serial', 'parallel'] },
+          { ...undivided, name: 'undivided', ratio: ['serial', 'undivided'] },
+        ],
+      },
+    ];
+  });
+}
+
+/** A plain loop, and both engines. Each run has a new engine, loaded and validated before; the plan is compiled once. */
+function runs(workload: Workload, pool: Pool) {
+  const flow = workload.compose(workload.tasks());
+  const { inputs } = workload;
+  const on = (options: Parameters<typeof load>[1]) => {
+    let engine: Engine;
+    const prepare = () => {
+      engine = load(flow, { ...options, inputs }).validate();
+    };
+    return { prepare, run: () => engine.run() };
+  };
+  return {
+    loop: { name: 'loop', run: workload.loop },
+    serial: { name: 'serial', ...on({ engine: 'serial' }) },
+    parallel: { name: 'parallel', ...on({ engine: 'parallel', pool }) },
+  };
+}
+
+async function measure({ name, size, contenders }: Suite): Promise<Measured> {
+  console.error(`measuring: ${name} ...`);
+  const timings = await byTurns(contenders);
+  const medianOf = (wanted: string) => timings.find((timing) => timing.name === wanted)!.median;
+  const figures = timings.map((timing, i): Figures => {
+    const { target, ratio } = contenders[i];
+    const value = ratio && medianOf(ratio[0]) / medianOf(ratio[1]);
+    return {
+      ...timing,
+      perTask: timing.median / size,
+      target,
+      ratio: ratio && { of: ratio.join(' / '), value: value! },
+    };
+  });
+  return { suite: name, tasks: size, figures };
+}
+
+/** The best of several attempts counts: others on the machine can make a ratio worse, and hardly better. */
+async function check(gate: Gate, suites: Suite[], usableCores: number, measured: Measured[]): Promise<Verdict> {
+  const { least = 0, most = Number.POSITIVE_INFINITY, cores } = gate;
+  const suite = suites.find(({ name }) => name === gate.suite)!;
+  const index = suite.contenders.findIndex(({ name }) => name === gate.contender);
+  const what = `${suite.name}: ${suite.contenders[index].ratio!.join(' / ')}`;
+  const limit = gate.least === undefined ? `at most ${most}` : `at least ${least}`;
+  const ratios: number[] = [];
+  if (usableCores < cores) {
+    const why = `this takes ${cores} cores, and the process may use ${usableCores}: nothing was checked`;
+    return { verdict: 'SKIPPED', what, limit, ratios, why };
+  }
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const result = await measure(suite);
+    const ratio = result.figures[index].ratio!.value;
+    measured.push(result);
+    ratios.push(ratio);
+    if (ratio >= least && ratio <= most) return { verdict: 'passed', what, limit, ratios };
+  }
+  const off = gate.least === undefined ? Math.min(...ratios) / most - 1 : 1 - Math.max(...ratios) / least;
+  return { verdict: 'FAILED', what, limit, ratios, why: `the best is off by ${(off * 100).toFixed(1)} %` };
+}
+
+function print(machine: object, measured: readonly Measured[], verdicts: readonly Verdict[]): void {
+  const about = Object.entries(machine).map(([name, value]) => `${name}: ${value}`);
+  console.log(`\n${about.join('   ')}\n`);
+  const rows = measured.flatMap(({ suite, tasks, figures }) =>
+    figures.map(({ name, perTask, median, deviation, turns, target, ratio }, i) => [
+      ...(i === 0 ? [suite, String(tasks)] : ['', '']),
+      ...[name, time(perTask), `±${((deviation / median) * 100).toFixed(0)} %`, String(turns)],
+      target === undefined ? '' : `${perTask < target ? 'below' : 'ABOVE'} ${time(target)}`,
+      ratio === undefined ? '' : `${ratio.of} = ${ratio.value.toFixed(3)}`,
+    ]),
+  );
+  const head = ['suite', 'tasks', 'what', 'a task', 'spread', 'turns', 'target', 'ratio of medians'];
+  console.log(rows.length > 0 ? table([head, ...rows], [1, 3, 4, 5]) : 'No suite has such a name.');
+  if (verdicts.length === 0) return;
+  console.log(
+    `\nThe best of up to ${ATTEMPTS} attempts counts: others on the machine make ratios worse, hardly better.`,
+  );
+  for (const { verdict, what, limit, ratios, why } of verdicts) {
+    const shown = ratios.length > 0 ? `; measured ${ratios.map((ratio) => ratio.toFixed(3)).join(', ')}` : '';
+    console.log(`${verdict}  ${what} must be ${limit}${shown}${why === undefined ? '' : `; ${why}`}`);
+  }
+}
+
+await main();
