@@ -20,13 +20,14 @@ export function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
   };
 }
 
-/** A whole number of at least `from`. */
-export function whole(range: { from: number; orInfinity?: boolean }): Kind<number> {
+/** A whole number of at least `from`, and at most `to`. */
+export function whole(range: { from: number; to?: number; orInfinity?: boolean }): Kind<number> {
+  const { from, to = Number.MAX_SAFE_INTEGER, orInfinity = false } = range;
   return {
-    expected: `a whole number from ${range.from}${range.orInfinity ? ', or Infinity' : ''}`,
+    expected: `a whole number from ${from}${range.to === undefined ? '' : ` to ${to}`}${orInfinity ? ', or Infinity' : ''}`,
     accepts: (value): value is number =>
-      (Number.isSafeInteger(value) && (value as number) >= range.from) ||
-      (range.orInfinity === true && value === Number.POSITIVE_INFINITY),
+      (Number.isSafeInteger(value) && (value as number) >= from && (value as number) <= to) ||
+      (orInfinity && value === Number.POSITIVE_INFINITY),
     fromText: readNumber,
   };
 }

@@ -35,9 +35,9 @@ export const schema = {
    */
   workers: option(poolSize, 'auto'),
   /** The least that `workers` resolves to. Default: `1`. */
-  minWorkers: option(whole({ from: 1 }), 1),
-  /** The most that `workers` resolves to. Default: `Infinity`. */
-  maxWorkers: option(whole({ from: 1, orInfinity: true }), Number.POSITIVE_INFINITY),
+  minWorkers: option(whole({ from: 1, to: 1024 }), 1),
+  /** The most that `workers` resolves to; with many more threads V8 ends the process. Default: `1024`. */
+  maxWorkers: option(whole({ from: 1, to: 1024 }), 1024),
   /** How long idle worker threads are kept before they are ended, in milliseconds. Default: `10000`. */
   idleTimeout: option(milliseconds({ from: 0, orInfinity: true }), 10_000),
   /** What each worker thread may use, as in the `resourceLimits` of `node:worker_threads`. Default: what Node.js sets. */
