@@ -7,7 +7,7 @@
  *   node build.mjs --fast    without the type declarations
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -48,6 +48,12 @@ await build({
 // Those of the tests may be workers that are built of the library's own parts.
 const modules = ['examples', 'test/fixtures', 'bench', 'src', 'workers'].flatMap(sources);
 await build({ ...node, entryPoints: modules, outdir: 'build', outbase: '.' });
+
+// What starts a worker thread lies beside what the thread runs.
+for (const folder of ['dist', 'build/workers', 'build/test/fixtures/threads']) {
+  mkdirSync(folder, { recursive: true });
+  copyFileSync('workers/worker.cjs', `${folder}/worker.cjs`);
+}
 
 // A test may look inside the library, so each is bundled with the internals that it imports.
 await build({

@@ -38,7 +38,7 @@ export interface ContextHost {
 
 /** The name of a member. Few tasks ask for it. */
 export function nameOf({ names }: Packet, member: number): string {
-  return names.split('\0')[member];
+  return names.split('\n')[member];
 }
 
 /** What a task in a worker is given beside its arguments. */
@@ -46,6 +46,8 @@ export class WorkerContext extends Context {
   readonly #host: ContextHost;
   readonly #packet: Packet;
   readonly #member: number;
+  /** How to give up the calls under way: made for the first of them. */
+  #calls: Set<(reason: unknown) => void> | undefined;
 
   constructor(host: ContextHost, packet: Packet, member: number) {
     super();
@@ -64,6 +66,11 @@ export class WorkerContext extends Context {
 
   get aborted(): boolean {
     return this.cancelled || Atomics.load(this.#host.words, FLAGS + this.#packet.flag) === CANCEL;
+  }
+
+  override cancel(reason: unknown): void {
+    super.cancel(reason);
+    for (const giveUp of this.#calls ?? []) giveUp(reason);
   }
 
   protected report(fraction: number, details: unknown): void {
@@ -92,11 +99,11 @@ export class WorkerContext extends Context {
       const message = `Task '${this.name}' called service '${service}' with ${bad.type} at arguments${bad.path}, which cannot be sent to another thread`;
       throw new RunError('ERR_MILLRACE_SERVICE', message, { task: this.name });
     }
-    const { signal } = this;
-    signal.throwIfAborted();
+    if (this.cancelled) throw this.signal.reason;
+    const calls = this.#calls ?? new Set();
+    this.#calls = calls;
     const answer = await new Promise<ServiceAnswer>((resolve, reject) => {
-      const stop = () => reject(signal.reason);
-      signal.addEventListener('abort', stop, { once: true });
+      calls.add(reject);
       this.#host.services
         .call(this.#packet.run, this.name, service, args)
         .then(resolve, (cause) => {
@@ -104,7 +111,7 @@ export class WorkerContext extends Context {
           const message = `Service '${service}' answered task '${this.name}' with what cannot be sent to another thread`;
           reject(new RunError('ERR_MILLRACE_SERVICE', message, { task: this.name, cause }));
         })
-        .finally(() => signal.removeEventListener('abort', stop));
+        .finally(() => calls.delete(reject));
     });
     if ('error' in answer) throw decodeError(answer.error);
     return answer.value;

@@ -135,7 +135,9 @@ class Server implements ContextHost {
     this.#sent = 0;
     Atomics.store(this.words, RUNNING_MEMBER, 0);
     Atomics.store(this.words, RUNNING_PACKET, packet.id);
+    const overdue = packet.shapes.length > 1 ? setTimeout(() => this.#tellOverdue(packet), packet.budget) : undefined;
     this.#run(packet).then(() => {
+      clearTimeout(overdue);
       this.#context = undefined;
       // Node tells of unhandled rejections only after this turn, and they belong to the packet.
       setImmediate(() => {
@@ -162,17 +164,18 @@ class Server implements ContextHost {
       this.#context = context;
       try {
         shape.definition ??= await load(shape);
-        if (packet.timed) this.#tell({ type: 'started', id: packet.id });
+        if (packet.timed) this.#tell({ type: 'started', id: packet.id, member });
         const given = args.next(shape.params);
+        const { execute, revert } = shape.definition;
         let result = packet.revert
-          ? shape.definition.revert!(revertArguments(given, ...revertExtras(packet.revert)), context)
-          : (0, shape.definition.execute)(given, context);
+          ? revert!(revertArguments(given, ...revertExtras(packet.revert)), context)
+          : execute(given, context);
         if (isThenable(result)) result = await result;
         this.#results.push(result);
         this.#collectTransfers(packet);
       } catch (error) {
         this.#results.push(undefined);
-        this.#failures.push([member, encodeError(error)]);
+        this.#failures.push([member, encodeError(error, `Task '${context.name}'`)]);
         thread().transfers = [];
         return;
       }
@@ -180,6 +183,12 @@ class Server implements ContextHost {
       this.#note(shape.id, now - last);
       last = now;
     }
+  }
+
+  /** A member that waits for something must not hide what has become of those before it, nor that it runs. */
+  #tellOverdue({ id }: Packet): void {
+    const member = Atomics.load(this.words, RUNNING_MEMBER) - 1;
+    if (member > 0) this.#tell({ type: 'started', id, member });
   }
 
   /** Progress of a later member must not overtake the results of those before it. */

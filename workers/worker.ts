@@ -1,4 +1,4 @@
-/** What Piscina runs in each worker thread. */
+/** What worker threads run; `worker.cjs` starts it. */
 import { serve } from './serve.js';
 import { session } from './session.js';
 

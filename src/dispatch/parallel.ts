@@ -1,4 +1,5 @@
 /** Runs atoms on the threads of a pool, and those that do not travel on the scheduler's own. */
+import { AsyncResource } from 'node:async_hooks';
 import type { Dispatcher, RunHost, Scheduler } from '../engine/index.js';
 import { AbortError, isMillraceError, RunError, type RunErrorCode, received } from '../errors.js';
 import {
@@ -157,9 +158,10 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     this.#host.settled();
   }
 
-  call(task: string, service: string, args: unknown[]): Promise<unknown> {
-    return callService(this.#host.services, task, service, args);
-  }
+  /** A service sees the `AsyncLocalStorage` of the run's caller, wherever its own caller runs. */
+  readonly call: PoolClient['call'] = AsyncResource.bind((task, service, args) =>
+    callService(this.#host.services, task, service, args),
+  );
 
   #done(flight: Flight, { from, results, failures, costs, last }: Done): void {
     const { atoms, shapes } = flight.draft;

@@ -76,7 +76,7 @@ export interface ThreadsOptions {
   readonly idleTimeout: number;
   /** What each thread may use, as in `new Worker()`. */
   readonly resourceLimits?: ResourceLimits | undefined;
-  /** The module that the threads run; its default export comes from `session()`. */
+  /** The module that the threads run; its default export comes from `session()`. Beside it lies `worker.cjs`, which starts it. */
   readonly entry?: URL | undefined;
 }
 
@@ -89,7 +89,7 @@ export class Threads {
   readonly size: number;
   readonly #idleTimeout: number;
   readonly #resourceLimits: ResourceLimits | undefined;
-  readonly #filename: string;
+  readonly #entry: URL;
   readonly #handler: ThreadsHandler;
   readonly #sessions = new Set<Session>();
   #pool: Piscina | undefined;
@@ -114,7 +114,7 @@ export class Threads {
     this.size = size;
     this.#idleTimeout = idleTimeout;
     this.#resourceLimits = resourceLimits;
-    this.#filename = fileURLToPath(entry);
+    this.#entry = entry;
     this.#handler = handler;
   }
 
@@ -166,7 +166,7 @@ export class Threads {
       return;
     }
     while (this.#sessions.size < this.size) {
-      const session = new Session(this.#pool, this.#filename, this.#handler, this.#started);
+      const session = new Session(this.#pool, this.#entry, this.#handler, this.#started);
       this.#sessions.add(session);
       session.over.then((error) => this.#ended(session, error));
     }
@@ -261,7 +261,7 @@ class Session implements Thread {
   readonly #started: () => void;
   #grace: NodeJS.Timeout | undefined;
 
-  constructor(pool: Piscina, filename: string, handler: ThreadsHandler, started: () => void) {
+  constructor(pool: Piscina, entry: URL, handler: ThreadsHandler, started: () => void) {
     const main = new MessageChannel();
     const services = new MessageChannel();
     this.#handler = handler;
@@ -271,7 +271,7 @@ class Session implements Thread {
     this.#closed = new Promise((resolve) => this.#port.once('close', resolve));
     this.#port.on('message', (message) => this.#receive(message));
     this.#port.on('messageerror', (error) => this.terminate(error));
-    this.over = this.#live(pool, filename, { port: main.port2, services: services.port2, words: this.words });
+    this.over = this.#live(pool, entry, { port: main.port2, services: services.port2, words: this.words });
   }
 
   post(message: unknown, transfer?: readonly TransferListItem[]): void {
@@ -306,8 +306,8 @@ class Session implements Thread {
     }
   }
 
-  async #live(pool: Piscina, filename: string, data: SessionData): Promise<unknown> {
-    const error = await this.#run(pool, filename, data);
+  async #live(pool: Piscina, entry: URL, data: SessionData): Promise<unknown> {
+    const error = await this.#run(pool, entry, data);
     this.running = false;
     clearTimeout(this.#grace);
     // What the worker sent before it died is delivered before its end of the port closes.
@@ -321,10 +321,11 @@ class Session implements Thread {
     return error;
   }
 
-  async #run(pool: Piscina, filename: string, data: SessionData): Promise<unknown> {
+  async #run(pool: Piscina, entry: URL, data: SessionData): Promise<unknown> {
     const { signal } = this.#kill;
     try {
-      await pool.run(data, { filename, signal, transferList: [data.port, data.services] });
+      const filename = fileURLToPath(new URL('./worker.cjs', entry));
+      await pool.run({ ...data, entry: entry.href }, { filename, signal, transferList: [data.port, data.services] });
     } catch (error) {
       return signal.aborted ? signal.reason : explained(error);
     }

@@ -148,7 +148,10 @@ function edgesOf(span: Span): Edges {
 }
 
 /** The last answer for each name, since tasks that ask for it one after the other mostly mean the same provider. */
-const lastOf = new WeakMap<readonly number[], { readonly start: number; readonly stop: number; readonly last: number }>();
+const lastOf = new WeakMap<
+  readonly number[],
+  { readonly start: number; readonly stop: number; readonly last: number }
+>();
 
 /** The provider within one child that runs last. */
 function lastIn({ position }: Question, list: readonly number[], span: Span, child: number): number {

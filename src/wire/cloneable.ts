@@ -196,8 +196,10 @@ function refusal(value: object): { readonly error: unknown } | undefined {
   }
 }
 
+/** Node 20 throws an error with a code; from Node 22 on it is a `DataCloneError` like any other, but for its message. */
 function mustMove(error: unknown): boolean {
-  return isInstance(error, Error) && 'code' in error && error.code === 'ERR_MISSING_TRANSFERABLE_IN_TRANSFER_LIST';
+  const isEngines = isInstance(error, Error) || (!types.isProxy(error) && error instanceof DOMException);
+  return isEngines && error.message.startsWith('Object that needs transfer');
 }
 
 /** What a getter throws may be a proxy that throws in turn; what the engine throws is not. */

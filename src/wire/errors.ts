@@ -121,8 +121,10 @@ export function describe(value: unknown): string {
  * Texts over 1 MiB, chains over 100 links and more than 1000 aggregated errors are cut, and say so.
  *
  * Never throws, and what it returns can always be cloned.
+ *
+ * @param thrower - Who threw it, for a message that has to take the place of what was thrown.
  */
-export function encodeError(thrown: unknown): EncodedError {
+export function encodeError(thrown: unknown, thrower = 'A task'): EncodedError {
   try {
     if (isError(thrown)) return { kind: 'error', errors: new Encoder().encode(thrown) };
     const plain = asPlain(thrown);
@@ -130,7 +132,7 @@ export function encodeError(thrown: unknown): EncodedError {
   } catch {
     // Nothing above is expected to throw; but an error must arrive in any case.
   }
-  return { kind: 'lost', message: `A task threw ${describe(thrown)}, ${whyLost(thrown)}: throw an Error instead` };
+  return { kind: 'lost', message: `${thrower} threw ${describe(thrown)}, ${whyLost(thrown)}: throw an Error instead` };
 }
 
 function whyLost(thrown: unknown): string {

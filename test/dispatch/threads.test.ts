@@ -468,7 +468,7 @@ test('a thread that throws while it is ended does not come back', async () => {
 
 for (const [entry, why] of [
   ['missing', /Cannot find module/],
-  ['nothing', /No handler function/],
+  ['nothing', /default is not a function/],
 ] as const) {
   claim(
     `an entry that is ${entry} is told, and not tried for ever`,
