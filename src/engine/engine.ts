@@ -1,12 +1,12 @@
-import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { AbortError, RunError } from '../errors.js';
 import { compile, type Plan } from '../plan/index.js';
 import { type Binding, bind, checkInputs } from './bind.js';
-import type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
+import type { DispatcherFactory, RunHost } from './dispatcher.js';
 import { Ledger, type Storage } from './ledger.js';
 import { outcome } from './outcome.js';
+import { Run } from './run.js';
 import { type LogEvent, type ProgressEvent, Scheduler, type TaskEvent } from './scheduler.js';
 import { checkFlowTransition, type EngineState, type FlowState, PENDING, TASK_STATES } from './states.js';
 
@@ -40,21 +40,6 @@ export interface Connection {
   readonly abortGrace: number;
   readonly taskTimeout: number;
   readonly dispatcher: DispatcherFactory;
-}
-
-/** One run under way. */
-interface Run {
-  readonly scheduler: Scheduler;
-  readonly dispatcher: Dispatcher;
-  /** An atom has ended that did not end while it was started. */
-  settled: () => void;
-  /** Whether it goes on by itself, rather than step by step. */
-  driven: boolean;
-  /** Why the run was told to stop. */
-  stopped: Error | undefined;
-  /** The state in which it came to its end, with those who wait for that. */
-  ending: FlowState | undefined;
-  readonly ended: ((state: FlowState) => void)[];
 }
 
 /**
@@ -143,12 +128,12 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   run(): Promise<Gives> {
     return new Promise((resolve, reject) => {
       const drive = (run: Run) => {
-        run.ended.push(() => {
+        run.onEnded(() => {
           const error = this.#outcomeOf(run);
           if (error) reject(error);
           else resolve(this.#ledger!.provided() as Gives);
         });
-        this.#drive(run);
+        run.drive();
       };
       const opened = this.#open(this.run);
       if (opened instanceof Promise) opened.then(drive).catch(reject);
@@ -162,14 +147,14 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
    */
   async *runIter(): AsyncGenerator<EngineState, void, boolean | undefined> {
     const run = await this.#open(this.runIter);
-    const { scheduler, dispatcher } = run;
+    const { scheduler } = run;
     let wake = () => {};
     let settled = false;
-    run.settled = () => {
+    run.onSettled = () => {
       settled = true;
       wake();
     };
-    run.ended.push(() => wake());
+    run.onEnded(() => wake());
     const suspend = (asked: boolean | undefined) => {
       if (asked) this.suspend();
     };
@@ -179,16 +164,13 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
         suspend(yield 'SCHEDULING');
         settled = false;
         const { ended } = scheduler;
-        if (run.ending === undefined) dispatcher.pump(true);
+        run.step();
         suspend(yield 'WAITING');
         // When nothing runs, either all that was started has ended at once, or there is no free thread yet.
         const waiting = scheduler.running > 0 || (scheduler.ended === ended && !scheduler.idle);
         if (waiting && run.ending === undefined && !settled) await new Promise<void>((resolve) => (wake = resolve));
         suspend(yield 'ANALYZING');
-        if (run.ending === undefined && scheduler.idle) {
-          const ending = scheduler.conclude();
-          if (ending) this.#end(run, ending);
-        }
+        run.conclude();
       }
       yield run.ending;
     } catch (error) {
@@ -207,7 +189,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     const run = this.#run;
     this.#transition('SUSPENDING');
     run.scheduler.suspend();
-    this.#halt(run);
+    run.halt();
   }
 
   /**
@@ -241,9 +223,9 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       `Flow '${this.name}' was stopped: its engine was closed${whileRunning(run.scheduler)}`,
       { task: run.scheduler.runningTasks()[0] },
     );
-    const ended = new Promise<unknown>((resolve) => run.ended.push(resolve));
-    this.#stop(run, closed, closed);
-    queueMicrotask(() => this.#drive(run));
+    const ended = new Promise<unknown>((resolve) => run.onEnded(resolve));
+    run.stop(closed, closed);
+    queueMicrotask(() => run.drive());
     await ended;
   }
 
@@ -292,89 +274,43 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       },
     });
     scheduler.observed = this.#observed;
-    const dispatcher = connection.dispatcher({
-      ...{ scheduler, services, abortGrace },
-      get callerStack() {
-        return caller.stack ?? '';
-      },
-      timeoutOf: (task) => task.timeout ?? taskTimeout,
-      settled: () => run.settled(),
+    const run = new Run(scheduler, (settled) =>
+      connection.dispatcher({
+        ...{ scheduler, services, abortGrace, settled },
+        get callerStack() {
+          return caller.stack ?? '';
+        },
+        timeoutOf: (task) => task.timeout ?? taskTimeout,
+      }),
+    );
+    run.onEnded((ending) => {
+      this.#run = undefined;
+      this.#transition(ending);
     });
-    const run: Run = {
-      ...{ scheduler, dispatcher, settled: () => {}, driven: false, stopped: undefined, ending: undefined, ended: [] },
-    };
     if (signal) {
-      const abort = () => this.#stop(run, this.#aborted(signal, scheduler), signal.reason);
+      const abort = () => run.stop(this.#aborted(signal, scheduler), signal.reason);
       signal.addEventListener('abort', abort, { once: true });
-      run.ended.push(() => signal.removeEventListener('abort', abort));
+      run.onEnded(() => signal.removeEventListener('abort', abort));
     }
     this.#run = run;
     this.#transition('RUNNING');
     return run;
   }
 
-  /** Lets a run go on by itself until it ends. Tasks on this thread keep the caller's `AsyncLocalStorage`. */
-  #drive(run: Run): void {
-    if (run.driven) return;
-    run.driven = true;
-    run.settled = AsyncResource.bind(() => this.#advance(run));
-    this.#advance(run);
-  }
-
-  #advance(run: Run): void {
-    while (run.ending === undefined) {
-      run.dispatcher.pump(false);
-      if (!run.scheduler.idle) return;
-      const ending = run.scheduler.conclude();
-      if (ending) this.#end(run, ending);
-    }
-  }
-
-  #end(run: Run, ending: FlowState): void {
-    run.ending = ending;
-    this.#run = undefined;
-    run.dispatcher.close();
-    this.#transition(ending);
-    for (const listener of run.ended) listener(ending);
-  }
-
-  /** Stops a run for good: what it has done is reverted. A run that is reverting already goes on with that. */
-  #stop(run: Run, error: Error, reason: unknown): void {
-    if (run.ending !== undefined || run.scheduler.reverting) return;
-    run.stopped ??= error;
-    run.scheduler.abort();
-    run.dispatcher.abort(reason);
-    this.#halt(run);
-  }
-
-  /** Nothing more is to start. A task or a listener may be saying so, and what they are part of must be through first. */
-  #halt(run: Run): void {
-    queueMicrotask(() => {
-      if (run.ending !== undefined || !run.scheduler.halted) return;
-      run.dispatcher.pump(true); // takes back what has not started
-      if (run.scheduler.idle) run.settled();
-    });
-  }
-
   /** Leaves a stepped run that has not ended: the running tasks end, and nothing else happens. */
   async #leave(run: Run, ending: FlowState | undefined): Promise<void> {
     if (run.ending !== undefined) return;
-    const { scheduler } = run;
     if (run.stopped !== undefined) {
       // What an abort has stopped is reverted, whether or not anyone looks on.
-      const ended = new Promise<void>((resolve) => run.ended.push(() => resolve()));
-      this.#drive(run);
-      return ended;
+      const ended = new Promise<unknown>((resolve) => run.onEnded(resolve));
+      run.drive();
+      await ended;
+      return;
     }
     this.suspend();
-    run.dispatcher.pump(true); // takes back what has not started
-    while (run.ending === undefined && !scheduler.idle) {
-      await new Promise<void>((resolve) => {
-        run.settled = resolve;
-        run.ended.push(() => resolve());
-      });
-    }
-    if (run.ending === undefined) this.#end(run, ending ?? scheduler.conclude() ?? 'SUSPENDED');
+    run.step(); // takes back what has not started
+    await run.drain();
+    if (run.ending === undefined) run.end(ending ?? run.scheduler.conclude() ?? 'SUSPENDED');
   }
 
   #outcomeOf(run: Run): Error | undefined {

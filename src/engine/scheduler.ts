@@ -87,6 +87,7 @@ export class Scheduler {
   #halted = false;
   #suspended = false;
   #aborted = false;
+  #revertFailed = false;
   readonly #events: SchedulerEvents;
 
   constructor(options: SchedulerOptions) {
@@ -141,6 +142,7 @@ export class Scheduler {
     const { states } = this.ledger;
     const oldState = states[atom];
     states[atom] = this.reverting ? REVERTING : RUNNING;
+    if (this.reverting) this.ledger.revertFailures.delete(atom);
     this.running++;
     if (this.observed) {
       this.#tell(atom, oldState);
@@ -194,6 +196,7 @@ export class Scheduler {
     if (this.reverting) {
       ledger.states[atom] = REVERT_FAILURE;
       ledger.revertFailures.set(atom, failure);
+      this.#revertFailed = true;
     } else {
       ledger.states[atom] = FAILURE;
       ledger.failures.set(atom, failure);
@@ -226,8 +229,8 @@ export class Scheduler {
   conclude(): FlowState | undefined {
     const { failures, revertFailures } = this.ledger;
     if (this.reverting) {
-      if (revertFailures.size > 0) return 'FAILURE';
-      return this.#frontier.empty ? 'REVERTED' : 'SUSPENDED';
+      if (this.#frontier.empty && revertFailures.size === 0) return 'REVERTED';
+      return this.#suspended && !this.#revertFailed ? 'SUSPENDED' : 'FAILURE';
     }
     if (failures.size === 0 && !this.#aborted) {
       const complete = this.ledger.finishedCount === this.plan.size;
@@ -284,7 +287,6 @@ export class Scheduler {
   #revert(): void {
     this.ledger.reverting = true;
     this.#halted = this.#suspended;
-    this.ledger.revertFailures.clear();
     this.#frontier = this.concurrent
       ? backwardsConcurrently(this.plan, this.ledger, this.runsHere)
       : backwards(this.ledger);

@@ -30,7 +30,6 @@ test('what can be cloned has no offender', () => {
       move() {}
     })(),
     new Blob(['a']),
-    new URL('http://localhost'),
     Object.create(null),
     Object.assign(new Map(), { callback() {} }),
   ];

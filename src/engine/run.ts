@@ -1,0 +1,93 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { Dispatcher } from './dispatcher.js';
+import type { Scheduler } from './scheduler.js';
+import type { FlowState } from './states.js';
+
+/** One run of a flow, from its first task to the state in which the flow ends. It goes on by itself, or step by step. */
+export class Run {
+  readonly scheduler: Scheduler;
+  /** Why it was told to stop. */
+  stopped: Error | undefined;
+  /** The state in which it has come to its end. */
+  ending: FlowState | undefined;
+  /** Called when an atom has ended that did not end while it was started. */
+  onSettled: () => void = () => {};
+  readonly #dispatcher: Dispatcher;
+  readonly #ended: ((ending: FlowState) => void)[] = [];
+  #driven = false;
+
+  /** `connect` makes what runs the atoms; it is given what to call when one of them has ended later. */
+  constructor(scheduler: Scheduler, connect: (settled: () => void) => Dispatcher) {
+    this.scheduler = scheduler;
+    this.#dispatcher = connect(() => this.onSettled());
+  }
+
+  /** Listeners are called in the order in which they were added. */
+  onEnded(listener: (ending: FlowState) => void): void {
+    this.#ended.push(listener);
+  }
+
+  /** Lets the run go on by itself. Tasks on this thread keep the caller's `AsyncLocalStorage`. */
+  drive(): void {
+    if (this.#driven) return;
+    this.#driven = true;
+    this.#advance();
+    if (this.ending !== undefined) return; // most serial runs: a resource would cost them a fifth of 60 us
+    const caller = new AsyncResource('MillraceRun');
+    this.onSettled = () => caller.runInAsyncScope(() => this.#advance());
+  }
+
+  /** Starts what can be started now, in a run that goes step by step. */
+  step(): void {
+    if (this.ending === undefined) this.#dispatcher.pump(true);
+  }
+
+  /** Ends the run, or turns it round, if there is nothing left to do. */
+  conclude(): void {
+    if (this.ending !== undefined || !this.scheduler.idle) return;
+    const ending = this.scheduler.conclude();
+    if (ending) this.end(ending);
+  }
+
+  end(ending: FlowState): void {
+    this.ending = ending;
+    this.#dispatcher.close();
+    for (const listener of this.#ended) listener(ending);
+  }
+
+  /** Stops the run for good: what it has done is reverted. A run that is reverting already goes on with that. */
+  stop(error: Error, reason: unknown): void {
+    if (this.ending !== undefined || this.scheduler.reverting) return;
+    this.stopped ??= error;
+    this.scheduler.abort();
+    this.#dispatcher.abort(reason);
+    this.halt();
+  }
+
+  /** Nothing more is to start. A task or a listener may be saying so, and what they are part of must be through first. */
+  halt(): void {
+    queueMicrotask(() => {
+      if (this.ending !== undefined || !this.scheduler.halted) return;
+      this.step(); // takes back what has not started
+      if (this.scheduler.idle) this.onSettled();
+    });
+  }
+
+  /** Waits until nothing runs any more. */
+  async drain(): Promise<void> {
+    while (this.ending === undefined && !this.scheduler.idle) {
+      await new Promise<void>((resolve) => {
+        this.onSettled = resolve;
+        this.onEnded(() => resolve());
+      });
+    }
+  }
+
+  #advance(): void {
+    while (this.ending === undefined) {
+      this.#dispatcher.pump(false);
+      if (!this.scheduler.idle) return;
+      this.conclude();
+    }
+  }
+}
