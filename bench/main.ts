@@ -154,8 +154,8 @@ function noOpSuites(size: number, pool: Pool): Suite[] {
  */
 function busySuites(iterationsPerMs: number, pool: Pool): Suite[] {
   const kinds = [
-    { name: '100 us tasks', size: 500, ms: 0.1 },
-    { name: '1 ms tasks', size: 100, ms: 1 },
+    { name: '100 us tasks', size: 2000, ms: 0.1 },
+    { name: '1 ms tasks', size: 400, ms: 1 },
   ];
   return kinds.flatMap(({ name, size, ms }): Suite[] => {
     const { loop, serial, parallel } = runs(busy(name, size, iterationsPerMs * ms), pool);

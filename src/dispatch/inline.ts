@@ -55,8 +55,8 @@ export class InlineRunner {
   readonly #scheduler: Scheduler;
   /** The atoms that wait for a promise. */
   readonly #waiting = new Map<number, Execution>();
-  /** Of the atoms that are being started; several, when starting one has led to starting another. */
-  readonly #starting: InlineContext[] = [];
+  /** Of the atom that is being started. */
+  #starting: InlineContext | undefined;
 
   constructor(host: RunHost) {
     this.#host = host;
@@ -69,9 +69,9 @@ export class InlineRunner {
     const task = scheduler.plan.atoms[atom];
     const timeout = this.#host.timeoutOf(task);
     const started = timeout === Infinity ? 0 : performance.now();
-    const context = new InlineContext(this.#host, task);
+    const context = new InlineContext(this.#host, task, this.#starting);
     let result: unknown;
-    this.#starting.push(context);
+    this.#starting = context;
     scheduler.begin(atom);
     try {
       result = this.#call(atom, task, context);
@@ -83,7 +83,7 @@ export class InlineRunner {
       scheduler.fail(atom, context.cancelled ? aborted(task, context.signal.reason) : error);
       return true;
     } finally {
-      this.#starting.pop();
+      this.#starting = context.outer;
     }
     // Nothing can stop a synchronous task, but its lateness is what it would be on a worker.
     if (timeout !== Infinity && performance.now() - started > timeout) scheduler.fail(atom, timedOut(task, timeout));
@@ -92,7 +92,7 @@ export class InlineRunner {
   }
 
   abort(reason: unknown): void {
-    for (const context of this.#starting) context.cancel(reason);
+    for (let context = this.#starting; context; context = context.outer) context.cancel(reason);
     for (const [atom, execution] of this.#waiting) {
       this.#cancel(execution, aborted(this.#scheduler.plan.atoms[atom], reason), reason);
     }
@@ -171,11 +171,14 @@ export function timedOut({ name }: TaskAtom, timeout: number): RunError {
 class InlineContext extends Context {
   readonly #host: RunHost;
   readonly #task: TaskAtom;
+  /** Of the atom whose start led to this one's. */
+  readonly outer: InlineContext | undefined;
 
-  constructor(host: RunHost, task: TaskAtom) {
+  constructor(host: RunHost, task: TaskAtom, outer: InlineContext | undefined) {
     super();
     this.#host = host;
     this.#task = task;
+    this.outer = outer;
   }
 
   get name(): string {

@@ -59,7 +59,7 @@ export interface FlightOwner {
 /** So many packets may be with a thread: the one that runs, and one that hides how long the next one is on its way. */
 const HOLD = 2;
 /** Behind a packet that takes longer, in ms, none waits: another thread may be free sooner. */
-const SHORT = 4;
+const SHORT = 8;
 
 let lastId = 0;
 

@@ -92,7 +92,12 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     if (!this.waiting || this.#steps <= 0) return false;
     this.#steps--;
     const ready = this.#scheduler.ready!;
-    const atoms = this.#packer.take(ready, this.#pool.size, this.#stepped || this.#scheduler.reverting);
+    const atoms = this.#packer.take(
+      ready,
+      this.#pool.size,
+      this.#stepped || this.#scheduler.reverting,
+      this.#pool.crowded,
+    );
     this.#scheduler.held += atoms.length;
     this.#send(atoms, lane);
     return true;

@@ -86,6 +86,14 @@ export class ThreadPool implements AsyncDisposable {
     return this.close();
   }
 
+  /**
+   * Whether several runs share the threads.
+   * @internal
+   */
+  get crowded(): boolean {
+    return this.#clients.size > 1;
+  }
+
   /** @internal */
   attach(client: PoolClient): void {
     this.#checkOpen();

@@ -6,7 +6,7 @@
  */
 import { type Edges, IntHeap, type Plan, type Ranks, ranks, reversed } from '../plan/index.js';
 import type { Ledger } from './ledger.js';
-import { FAILURE, PENDING, REVERT_FAILURE, REVERTING, SUCCESS } from './states.js';
+import { FAILURE, PENDING, REVERT_FAILURE, REVERTING, SUCCESS, TASK_STATES } from './states.js';
 
 /** Where an atom may run. */
 export type Place = 'here' | 'away';
@@ -20,22 +20,25 @@ export interface Frontier {
   leave(atom: number): void;
 }
 
-/** Whether an atom has something to revert. */
-export function mayBeReverted(state: number): boolean {
-  return state === SUCCESS || state === FAILURE || state === REVERT_FAILURE || state === REVERTING;
-}
+/** By state: whether an atom is to be run, or to be reverted. Tables, as a closure a run would be inlined anew each time. */
+const TO_RUN = Uint8Array.from(TASK_STATES, (_, state) => Number(state === PENDING));
+const TO_REVERT = Uint8Array.from(TASK_STATES, (_, state) =>
+  Number(state === SUCCESS || state === FAILURE || state === REVERT_FAILURE || state === REVERTING),
+);
 
 /** One atom at a time, in a given order. */
 class Walk implements Frontier {
   readonly #order: Int32Array | undefined;
   readonly #end: number;
-  readonly #hasWork: (atom: number) => boolean;
+  readonly #states: Uint8Array;
+  readonly #wanted: Uint8Array;
   #next = 0;
 
-  constructor(order: Int32Array | undefined, end: number, hasWork: (atom: number) => boolean) {
+  constructor(order: Int32Array | undefined, end: number, states: Uint8Array, wanted: Uint8Array) {
     this.#order = order;
     this.#end = end;
-    this.#hasWork = hasWork;
+    this.#states = states;
+    this.#wanted = wanted;
   }
 
   get empty(): boolean {
@@ -53,7 +56,7 @@ class Walk implements Frontier {
   #peek(): number {
     for (; this.#next < this.#end; this.#next++) {
       const atom = this.#order === undefined ? this.#next : this.#order[this.#next];
-      if (this.#hasWork(atom)) return atom;
+      if (this.#wanted[this.#states[atom]] === 1) return atom;
     }
     return -1;
   }
@@ -61,17 +64,17 @@ class Walk implements Frontier {
 
 /** In the order of the plan. */
 export function forwards({ order, size }: Plan, { states }: Ledger): Frontier {
-  return new Walk(order, size, (atom) => states[atom] === PENDING);
+  return new Walk(order, size, states, TO_RUN);
 }
 
 /** In the reverse order of finishing. */
 export function backwards({ finished, finishedCount, states }: Ledger): Frontier {
   const order = finished.slice(0, finishedCount).reverse();
-  return new Walk(order, finishedCount, (atom) => mayBeReverted(states[atom]));
+  return new Walk(order, finishedCount, states, TO_REVERT);
 }
 
 export function concurrently(plan: Plan, { states }: Ledger, runsHere: (atom: number) => boolean): ReadySet {
-  return new ReadySet(plan, plan.successors, plan.waits, ranks(plan), (atom) => states[atom] === PENDING, runsHere);
+  return new ReadySet(plan, plan.successors, plan.waits, ranks(plan), states, TO_RUN, runsHere);
 }
 
 /** What waited for an atom is reverted before it; among ready atoms, the one that finished last goes first. */
@@ -90,7 +93,7 @@ export function backwardsConcurrently(
     rank[atom[i]] = i;
   }
   const edges = reversed(plan.successors, plan.nodes);
-  return new ReadySet(plan, edges, waits, { rank, atom }, (node) => mayBeReverted(states[node]), runsHere);
+  return new ReadySet(plan, edges, waits, { rank, atom }, states, TO_REVERT, runsHere);
 }
 
 /** The ready atoms of a concurrent run. */
@@ -106,7 +109,8 @@ export class ReadySet implements Frontier {
   readonly #claimed: Uint8Array;
   /** Nodes without work, about to be left. */
   readonly #passing: number[] = [];
-  readonly #hasWork: (atom: number) => boolean;
+  readonly #states: Uint8Array;
+  readonly #wanted: Uint8Array;
   readonly #runsHere: (atom: number) => boolean;
 
   constructor(
@@ -114,7 +118,8 @@ export class ReadySet implements Frontier {
     edges: Edges,
     waits: Int32Array,
     ranks: Ranks,
-    hasWork: (atom: number) => boolean,
+    states: Uint8Array,
+    wanted: Uint8Array,
     runsHere: (atom: number) => boolean,
   ) {
     this.edges = edges;
@@ -122,7 +127,8 @@ export class ReadySet implements Frontier {
     this.#size = plan.size;
     this.#claimed = new Uint8Array(plan.size);
     this.#ranks = ranks;
-    this.#hasWork = hasWork;
+    this.#states = states;
+    this.#wanted = wanted;
     this.#runsHere = runsHere;
     for (let node = 0; node < plan.nodes; node++) if (waits[node] === 0) this.#arrive(node);
     this.#pass();
@@ -160,7 +166,7 @@ export class ReadySet implements Frontier {
   }
 
   #arrive(node: number): void {
-    if (node >= this.#size || !this.#hasWork(node)) this.#passing.push(node);
+    if (node >= this.#size || this.#wanted[this.#states[node]] === 0) this.#passing.push(node);
     else if (this.#claimed[node] === 0) this.#push(node);
   }
 
