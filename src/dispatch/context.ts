@@ -9,22 +9,24 @@ export abstract class Context implements TaskContext {
   abstract readonly name: string;
   abstract readonly flow: string;
   abstract readonly aborted: boolean;
-  #controller: AbortController | undefined;
-  #cancelled: { reason: unknown } | undefined;
-  #services: Services | undefined;
+  /** What few tasks ask for, made when one does: contexts are made by the million. */
+  #late: { controller?: AbortController; cancelled?: { reason: unknown }; services?: Services } | undefined;
 
   /** Few tasks look at it, and a signal costs more than a small task. */
   get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController();
-      if (this.#cancelled) this.#controller.abort(this.#cancelled.reason);
+    this.#late ??= {};
+    const late = this.#late;
+    if (!late.controller) {
+      late.controller = new AbortController();
+      if (late.cancelled) late.controller.abort(late.cancelled.reason);
     }
-    return this.#controller.signal;
+    return late.controller.signal;
   }
 
   get services(): Services {
-    this.#services ??= services((name, args) => this.call(name, args));
-    return this.#services;
+    this.#late ??= {};
+    this.#late.services ??= services((name, args) => this.call(name, args));
+    return this.#late.services;
   }
 
   progress(fraction: number, details?: unknown): void {
@@ -41,14 +43,15 @@ export abstract class Context implements TaskContext {
   }
 
   get cancelled(): boolean {
-    return this.#cancelled !== undefined;
+    return this.#late?.cancelled !== undefined;
   }
 
   /** Tells the task to stop. */
   cancel(reason: unknown): void {
-    if (this.#cancelled) return;
-    this.#cancelled = { reason };
-    this.#controller?.abort(reason);
+    if (this.cancelled) return;
+    this.#late ??= {};
+    this.#late.cancelled = { reason };
+    this.#late.controller?.abort(reason);
   }
 
   protected abstract report(fraction: number, details: unknown): void;

@@ -77,14 +77,15 @@ export class InlineRunner {
       result = this.#call(atom, task, context);
       if (isThenable(result)) {
         this.#wait(atom, result, context, started + timeout);
+        this.#starting = context.outer;
         return false;
       }
     } catch (error) {
+      this.#starting = context.outer;
       scheduler.fail(atom, context.cancelled ? aborted(task, context.signal.reason) : error);
       return true;
-    } finally {
-      this.#starting = context.outer;
     }
+    this.#starting = context.outer;
     // Nothing can stop a synchronous task, but its lateness is what it would be on a worker.
     if (timeout !== Infinity && performance.now() - started > timeout) scheduler.fail(atom, timedOut(task, timeout));
     else scheduler.finish(atom, result);

@@ -141,8 +141,12 @@ export class Scheduler {
   begin(atom: number): void {
     const { states } = this.ledger;
     const oldState = states[atom];
-    states[atom] = this.reverting ? REVERTING : RUNNING;
-    if (this.reverting) this.ledger.revertFailures.delete(atom);
+    if (this.reverting) {
+      states[atom] = REVERTING;
+      this.ledger.revertFailures.delete(atom);
+    } else {
+      states[atom] = RUNNING;
+    }
     this.running++;
     if (this.observed) {
       this.#tell(atom, oldState);
@@ -167,7 +171,7 @@ export class Scheduler {
       ledger.results[atom] = undefined;
       if (result !== undefined) ledger.revertResults.set(atom, result);
     } else {
-      if (this.plan.atoms[atom].provision.keys !== undefined) {
+      if (this.plan.picks.length > 0 && this.plan.atoms[atom].provision.keys !== undefined) {
         try {
           checkResult(this.plan.atoms[atom], result);
         } catch (error) {
