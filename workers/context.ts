@@ -33,6 +33,8 @@ export interface ContextHost {
   readonly words: Int32Array;
   readonly services: ServiceClient;
   report(context: WorkerContext, member: number, fraction: number, details: unknown): void;
+  /** Others will see that the task runs. */
+  announce(context: WorkerContext): void;
   say(context: WorkerContext, member: number, message: string, details: unknown): void;
 }
 
@@ -100,6 +102,7 @@ export class WorkerContext extends Context {
       throw new RunError('ERR_MILLRACE_SERVICE', message, { task: this.name });
     }
     if (this.cancelled) throw this.signal.reason;
+    this.#host.announce(this);
     const calls = this.#calls ?? new Set();
     this.#calls = calls;
     const answer = await new Promise<ServiceAnswer>((resolve, reject) => {

@@ -75,6 +75,10 @@ class Server implements ContextHost {
     if (context === this.#context) this.#tell({ type: 'log', id: this.#packet!.id, member, message, details });
   }
 
+  announce(context: WorkerContext): void {
+    if (context === this.#context) this.#tellStarted(this.#packet!);
+  }
+
   /** Sends what has become known of the packet, and with `last` that there is no more. */
   flush(last: boolean): void {
     const packet = this.#packet;
@@ -135,7 +139,7 @@ class Server implements ContextHost {
     this.#sent = 0;
     Atomics.store(this.words, RUNNING_MEMBER, 0);
     Atomics.store(this.words, RUNNING_PACKET, packet.id);
-    const overdue = packet.shapes.length > 1 ? setTimeout(() => this.#tellOverdue(packet), packet.budget) : undefined;
+    const overdue = packet.shapes.length > 1 ? setTimeout(() => this.#tellStarted(packet), packet.budget) : undefined;
     this.#run(packet).then(() => {
       clearTimeout(overdue);
       this.#context = undefined;
@@ -185,8 +189,8 @@ class Server implements ContextHost {
     }
   }
 
-  /** A member that waits for something must not hide what has become of those before it, nor that it runs. */
-  #tellOverdue({ id }: Packet): void {
+  /** A member that others see, or wait for, must not hide what has become of those before it, nor that it runs. */
+  #tellStarted({ id }: Packet): void {
     const member = Atomics.load(this.words, RUNNING_MEMBER) - 1;
     if (member > 0) this.#tell({ type: 'started', id, member });
   }

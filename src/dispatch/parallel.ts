@@ -148,11 +148,14 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       this.#deaths.set(atoms[0], deaths);
       if (deaths === ATTEMPTS && !this.#scheduler.reverting) member = 0;
     }
-    // The members before it have ended too, but nobody knows how: they may have run, and so they are reverted.
-    for (let i = flight.ended; member !== undefined && i <= member; i++) {
-      this.#begin(flight, i + 1);
-      this.#scheduler.fail(atoms[i], (i === member && flight.stopped) || deathOf(this.#nameOf(flight, i), error));
-      flight.ended++;
+    if (member !== undefined) {
+      const death = flight.stopped ?? deathOf(this.#nameOf(flight, member), error);
+      // The members before it have ended too, but nobody knows how: as they may have run, they have to be reverted.
+      for (let i = flight.ended; i <= member; i++) {
+        this.#begin(flight, i + 1);
+        this.#scheduler.fail(atoms[i], i === member ? death : takenDown(this.#nameOf(flight, i), death));
+        flight.ended++;
+      }
     }
     this.#giveBack(flight);
     queueMicrotask(() => this.#host.settled());
@@ -312,6 +315,12 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
 function shorten(path: string): string {
   return path.length > 200 ? `${path.slice(0, 200)}…` : path;
+}
+
+/** The failure of a task whose result was lost when a later one of its packet ended the thread. */
+function takenDown(task: string, death: Error): RunError {
+  const message = `Task '${task}' had run when its worker ended, and its result is lost: ${death.message}`;
+  return new RunError('ERR_MILLRACE_WORKER_EXIT', message, { task, cause: death });
 }
 
 /** What a thread died of, as the failure of a task that ran on it. */

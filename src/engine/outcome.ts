@@ -16,7 +16,10 @@ export function outcome(
 }
 
 function wrapped(flow: string, how: string, failures: ReadonlyMap<number, Failure>): Error | undefined {
-  const all = [...failures.values()];
+  const errors = new Set<unknown>(Array.from(failures.values(), ({ error }) => error));
+  // A failure that another one caused is not told beside it; only in a circle of causes there is none but such.
+  const first = [...failures.values()].filter(({ error }) => !errors.has(error.cause));
+  const all = first.length > 0 ? first : [...failures.values()];
   if (all.length < 2) return all[0]?.error;
   const shown = all.slice(0, 3).map(({ task, error }) => `'${task}' (${error.name}: ${error.message})`);
   if (all.length > shown.length) shown.push(`${all.length - shown.length} more`);
