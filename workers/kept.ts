@@ -7,13 +7,12 @@ export class KeptValues {
   readonly #memory = new Map<number, ReadonlySet<unknown>>();
 
   /** Puts away what a packet brings for later ones too, whether or not its members come to run. */
-  put({ run, sources }: Packet): void {
-    for (const source of sources ?? []) {
-      if (!('value' in source)) continue;
-      const values = this.#runs.get(run) ?? new Map<number, unknown>();
-      this.#runs.set(run, values.set(source.kept, source.value));
-      this.#memory.delete(run);
-    }
+  put({ run, keep }: Packet): void {
+    if (!keep) return;
+    const values = this.#runs.get(run) ?? new Map<number, unknown>();
+    for (const [number, value] of keep) values.set(number, value);
+    this.#runs.set(run, values);
+    this.#memory.delete(run);
   }
 
   get(run: number, number: number): unknown {

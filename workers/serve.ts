@@ -257,15 +257,10 @@ class ArgumentReader {
     for (let i = 0; i < params.length; i++) {
       const ref = refs === undefined ? BY_VALUE : refs[this.#at++];
       if (ref === BY_VALUE) args[params[i]] = values[this.#value++];
-      else args[params[i]] = ref > BY_VALUE ? this.#results[ref] : this.#special(BY_VALUE - 1 - ref);
+      else if (ref > BY_VALUE) args[params[i]] = this.#results[ref];
+      else args[params[i]] = this.#kept.get(this.#packet.run, BY_VALUE - 1 - ref);
     }
     return args;
-  }
-
-  #special(number: number): unknown {
-    const source = this.#packet.sources![number];
-    if ('member' in source) return (this.#results[source.member] as Record<string | number, unknown>)[source.key];
-    return this.#kept.get(this.#packet.run, source.kept);
   }
 }
 

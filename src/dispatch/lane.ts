@@ -17,8 +17,6 @@ export interface Draft extends Omit<Packet, 'type' | 'id' | 'flag' | 'run' | 'de
   /** The atoms of its members. */
   readonly atoms: readonly number[];
   readonly shapes: readonly Shape[];
-  /** The values that the thread keeps from now on. */
-  readonly keeping: readonly number[];
   /** How long it is thought to take, in ms; `NaN`: unknown. */
   readonly expected: number;
 }
@@ -90,7 +88,7 @@ export class Lane {
 
   /** @throws {DOMException} `DataCloneError`, and then nothing has happened */
   send(draft: Draft, owner: FlightOwner): Flight {
-    const { atoms, shapes, keeping, expected, ...body } = draft;
+    const { atoms, shapes, expected, ...body } = draft;
     const flag = this.#flags[this.#flags.length - 1];
     const unknown = new Set(shapes.filter(({ id }) => !this.#shapes.has(id)));
     const packet: Packet = {
@@ -103,9 +101,9 @@ export class Lane {
     this.thread.post(packet satisfies ToWorker);
     this.#flags.pop();
     for (const { id } of unknown) this.#shapes.add(id);
-    if (keeping.length > 0) {
+    if (draft.keep) {
       const kept = this.#kept.get(owner.run) ?? new Set();
-      for (const value of keeping) kept.add(value);
+      for (const value of draft.keep.keys()) kept.add(value);
       this.#kept.set(owner.run, kept);
     }
     const flight: Flight = {

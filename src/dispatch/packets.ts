@@ -8,7 +8,7 @@
 import type { Shape, TaskAtom } from '../atoms/index.js';
 import type { ReadySet, RunHost, Scheduler } from '../engine/index.js';
 import { CONSTANT, INPUT } from '../plan/index.js';
-import { BY_VALUE, encodeError, type WireRevert, type WireSource } from '../wire/index.js';
+import { BY_VALUE, encodeError, type WireRevert } from '../wire/index.js';
 import type { Draft, Lane } from './lane.js';
 
 /** How long a packet is meant to take, in ms. */
@@ -141,17 +141,12 @@ export class Packer {
   #arguments(atoms: readonly number[], lane: Lane) {
     const { plan, ledger, binding } = this.#scheduler;
     const values: unknown[] = [];
-    const keeping: number[] = [];
+    const keep = new Map<number, unknown>();
     let refs: number[] | undefined;
-    let sources: WireSource[] | undefined;
     let count = 0;
     const refer = (ref: number) => {
       refs ??= new Array(count).fill(BY_VALUE);
       refs.push(ref);
-    };
-    const special = (source: WireSource) => {
-      sources ??= [];
-      refer(BY_VALUE - sources.push(source));
     };
     atoms.forEach((atom, i) => {
       this.#member[atom] = i + 1;
@@ -159,23 +154,18 @@ export class Packer {
       const start = plan.argStart[atom];
       for (let p = 0; p < params.length; p++, count++) {
         const source = binding.args[start + p];
-        const pick = source >= plan.size ? plan.picks[source - plan.size] : undefined;
-        const member = source < 0 ? 0 : this.#member[pick ? pick.atom : source];
+        // What provides several values has nothing of its packet behind it, so that a pick is never of a member.
+        const member = source < 0 || source >= plan.size ? 0 : this.#member[source];
         if (member > 0) {
-          if (pick) special({ member: member - 1, key: pick.key });
-          else refer(member - 1);
+          refer(member - 1);
           continue;
         }
         const value =
           source >= 0 ? ledger.value(source) : source === CONSTANT ? constants[p] : binding.inputs[INPUT - source];
         if (typeof value === 'object' && value !== null && source !== CONSTANT && this.#usesOf(source) > 1) {
           const number = this.#number(source);
-          if (lane.keeps(this.#run, number) || keeping.includes(number)) {
-            special({ kept: number });
-          } else {
-            keeping.push(number);
-            special({ kept: number, value });
-          }
+          if (!lane.keeps(this.#run, number)) keep.set(number, value);
+          refer(BY_VALUE - 1 - number);
           continue;
         }
         values.push(value);
@@ -183,7 +173,7 @@ export class Packer {
       }
     });
     for (const atom of atoms) this.#member[atom] = 0;
-    return { values, refs, sources, keeping };
+    return { values, refs, keep: keep.size > 0 ? keep : undefined };
   }
 
   /** Numbers all sources that are not constants from 0. */

@@ -38,13 +38,6 @@ export interface WireShape {
   readonly params: readonly string[];
 }
 
-/** Where a member's argument comes from, when it is not the next one of `values`. */
-export type WireSource =
-  /** What an earlier member of the packet returned, or one value of it. */
-  | { readonly member: number; readonly key: string | number }
-  /** A value that other tasks of the run need too: kept in the worker. It comes along the first time. */
-  | { readonly kept: number; readonly value?: unknown };
-
 /** Tasks for a worker, which runs one after the other. */
 export interface Packet {
   readonly type: 'packet';
@@ -62,11 +55,12 @@ export interface Packet {
   /** The arguments of all members, one after the other. */
   readonly values: readonly unknown[];
   /**
-   * In step with the arguments, when some are not in `values`: `BY_VALUE`; from 0 on the whole result of that member; below
-   * `BY_VALUE` a number of `sources`, counted from `BY_VALUE - 1` downwards.
+   * In step with the arguments, when some are not in `values`: `BY_VALUE`; from 0 on the result of that member; below
+   * `BY_VALUE` the value that the worker keeps under that number, counted from `BY_VALUE - 1` downwards.
    */
   readonly refs: readonly number[] | undefined;
-  readonly sources: readonly WireSource[] | undefined;
+  /** Values that other tasks of the run need too, by number: the worker keeps them until the run is over. */
+  readonly keep: ReadonlyMap<number, unknown> | undefined;
   /** After so many ms no more members start. */
   readonly budget: number;
   /** The scheduler wants to know when the member starts, to measure its timeout from there. */
