@@ -5,6 +5,7 @@ import { compile, type Plan } from '../plan/index.js';
 import { type Binding, bind, checkInputs } from './bind.js';
 import type { DispatcherFactory, RunHost } from './dispatcher.js';
 import { Ledger, type Storage } from './ledger.js';
+import { onAbort } from './on-abort.js';
 import { outcome } from './outcome.js';
 import { Run } from './run.js';
 import { type LogEvent, type ProgressEvent, Scheduler, type TaskEvent } from './scheduler.js';
@@ -288,9 +289,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       this.#transition(ending);
     });
     if (signal) {
-      const abort = () => run.stop(this.#aborted(signal, scheduler), signal.reason);
-      signal.addEventListener('abort', abort, { once: true });
-      run.onEnded(() => signal.removeEventListener('abort', abort));
+      run.onEnded(onAbort(signal, () => run.stop(this.#aborted(signal, scheduler), signal.reason)));
     }
     this.#run = run;
     this.#transition('RUNNING');

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { AbortError, type Engine, linear, load, run, task } from 'millrace';
 import { test as once } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -228,5 +229,23 @@ for (const { name, options } of engines) {
     assert.equal(seen, [true, 'enough']);
   });
 }
+
+once('any number of runs may share one signal: one listener aborts them all, and none is left behind', async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const waits = task({ name: 'waits', execute: () => new Promise(() => {}) });
+  const passes = task({ name: 'passes', execute: () => 1 });
+  const options = { engine: 'serial', signal, abortGrace: 1 } as const;
+  const waiting = Array.from({ length: 30 }, () => rejection(run(waits, {}, options)));
+  await Promise.all(Array.from({ length: 30 }, () => run(passes, {}, options)));
+  assert.is(getEventListeners(signal, 'abort').length, 1);
+  controller.abort();
+  for (const error of await Promise.all(waiting)) assert.is(error.code, 'ABORT_ERR');
+  assert.is(getEventListeners(signal, 'abort').length, 0);
+
+  const unused = new AbortController();
+  await run(passes, {}, { engine: 'serial', signal: unused.signal });
+  assert.is(getEventListeners(unused.signal, 'abort').length, 0);
+});
 
 once.run();
