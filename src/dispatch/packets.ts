@@ -205,6 +205,8 @@ export class Packer {
 
 /** Learns from what tasks took: `costs` is shape, count and ms, again and again. */
 export function learn(shapes: readonly Shape[], costs: readonly number[], complete: boolean): void {
+  let together = 0;
+  for (let i = 0; i < costs.length; i += 3) together += costs[i + 1];
   for (let i = 0; i < costs.length; i += 3) {
     const shape = shapes.find(({ id }) => id === costs[i]);
     if (!shape) continue;
@@ -214,6 +216,6 @@ export function learn(shapes: readonly Shape[], costs: readonly number[], comple
     if (Number.isNaN(cost.mean)) cost.mean = sample;
     else cost.mean += (sample - cost.mean) * (sample < cost.mean ? 0.5 : 0.2);
     if (!complete) cost.company = Math.max(1, cost.company >> 1);
-    else if (costs[i + 1] >= cost.company) cost.company = Math.min(MOST, cost.company * 2);
+    else if (together >= cost.company) cost.company = Math.min(MOST, cost.company * 2);
   }
 }

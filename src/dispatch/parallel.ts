@@ -35,6 +35,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   readonly #here: InlineRunner;
   readonly #packer: Packer;
   readonly #flights = new Set<Flight>();
+  readonly #caller = new AsyncResource('MillraceRun');
   /** How many threads have died before the atom, which was the next, could start. */
   readonly #deaths = new Map<number, number>();
   #stepped = false;
@@ -167,9 +168,9 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   }
 
   /** A service sees the `AsyncLocalStorage` of the run's caller, wherever its own caller runs. */
-  readonly call: PoolClient['call'] = AsyncResource.bind((task, service, args) =>
-    callService(this.#host.services, task, service, args),
-  );
+  call(task: string, service: string, args: unknown[]): Promise<unknown> {
+    return this.#caller.runInAsyncScope(() => callService(this.#host.services, task, service, args));
+  }
 
   #done(flight: Flight, { from, results, failures, costs, last }: Done): void {
     const { atoms, shapes } = flight.draft;
