@@ -136,6 +136,7 @@ export class Threads {
    * then on nothing here keeps the process alive.
    */
   release(): void {
+    if (this.#users === 0) return; // once too often: below zero the threads would start again
     this.#users--;
     if (this.#users > 0 || this.#closing) return;
     this.#lingering = setTimeout(() => {
