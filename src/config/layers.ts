@@ -1,8 +1,9 @@
 import { ConfigError, received } from '../errors.js';
+import type { Kind } from './kinds.js';
 import { nearest } from './nearest.js';
 import { entries, type Group, Option, prefix, schema } from './schema.js';
 
-/** A value, and where it was set: the name of a variable, the path of a file, `option 'workers'`. */
+/** A value, and where it was set: the name of a variable, the path of a file, `option 'workers'`. It never changes. */
 export interface Setting {
   readonly value: unknown;
   readonly source: string;
@@ -62,8 +63,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Layer {
     const text = env[variable];
     if (text === undefined || text === '') continue;
     const value = option.kind.fromText(text);
-    if (!option.kind.accepts(value)) throw refuse(variable, variable, option.kind.expected, text);
-    layer.set(option, { value, source: variable });
+    if (!option.kind.accepts(value)) throw refuse(variable, variable, option.kind, text);
+    layer.set(option, setting(value, variable));
   }
   return layer;
 }
@@ -87,7 +88,7 @@ function readGroup(
   layer: Map<Option<any>, Setting>,
 ): Map<Option<any>, Setting> {
   if (!isPlainObject(values)) {
-    throw refuse(place.source(parent), place.label(parent), 'an object with options', values);
+    throw refuse(place.source(parent), place.label(parent), { expected: 'an object with options' }, values);
   }
   for (const [name, value] of Object.entries(values)) {
     const path = parent === '' ? name : `${parent}.${name}`;
@@ -97,9 +98,9 @@ function readGroup(
     if (!(child instanceof Option)) {
       readGroup(child, value, path, place, layer);
     } else if (child.kind.accepts(value)) {
-      layer.set(child, { value, source: place.source(path) });
+      layer.set(child, setting(value, place.source(path)));
     } else {
-      throw refuse(place.source(path), place.label(path), child.kind.expected, value);
+      throw refuse(place.source(path), place.label(path), child.kind, value);
     }
   }
   return layer;
@@ -112,14 +113,28 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return prototype === null || Object.getPrototypeOf(prototype) === null; // an object of another realm has another prototype
 }
 
-function refuse(source: string, label: string, expected: string, value: unknown): ConfigError {
-  return new ConfigError(source, `${label}: expected ${expected}; received ${received(value)}`);
+/** A list is copied, for its owner could change it after it has been checked. */
+function setting(value: unknown, source: string): Setting {
+  return { value: Array.isArray(value) ? Object.freeze([...value]) : value, source };
+}
+
+function refuse(
+  source: string,
+  label: string,
+  { expected, shows = received }: Pick<Kind<unknown>, 'expected' | 'shows'>,
+  value: unknown,
+): ConfigError {
+  return new ConfigError(source, `${label}: expected ${expected}; received ${shows(value)}`);
 }
 
 function unknown(group: Group, name: string, path: string, place: Place): ConfigError {
-  // An option of a group, named without its group, is meant more often than it resembles another.
-  const misplaced = [...names].find((known) => known.endsWith(`.${name}`));
-  const meant = misplaced ?? nearest(path, names);
-  const advice = meant ? `did you mean '${meant}'?` : `the options here are ${Object.keys(group).join(', ')}`;
+  const others = [...names].filter((known) => !path.startsWith(`${known}.`));
+  // An option of that very name elsewhere is meant more often than one that resembles it.
+  const meant = others.find((known) => known.split('.').at(-1) === name) ?? nearest(path, others);
+  const advice = names.has(path)
+    ? `write it as ${path.split('.').reduceRight((inner, key) => `{ ${key}: ${inner} }`, '...')}`
+    : meant
+      ? `did you mean '${meant}'?`
+      : `the options here are ${Object.keys(group).join(', ')}`;
   return new ConfigError(place.source(path), `${place.label(path)}: there is no such option; ${advice}`);
 }

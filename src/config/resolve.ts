@@ -1,8 +1,8 @@
 import { ConfigError, received } from '../errors.js';
 import { availableWorkers } from './available-workers.js';
-import type { PoolSize } from './kinds.js';
+import { type PoolSize, poolSize } from './kinds.js';
 import { type ConfigFile, type Layer, readEnvironment, readFile, readOptions, type Setting } from './layers.js';
-import { type Config, type ConfigOptions, type Group, Option, schema } from './schema.js';
+import { type Config, type ConfigOptions, entries, type Group, Option, type OptionName, schema } from './schema.js';
 
 /** Where a configuration comes from; what is absent sets nothing. */
 export interface Sources {
@@ -18,7 +18,7 @@ export interface Sources {
 
 /**
  * Resolves each option: what is set in code, else in the environment, else in the file, else its default. It reads nothing but
- * its argument (and, for `workers`, what the machine offers).
+ * its argument (and, for numbers of workers, what the machine offers).
  * @throws {ConfigError} A name is unknown, a value is wrong, or `minWorkers` is more than `maxWorkers`.
  */
 export function resolve({ options = {}, env = {}, file, available = availableWorkers }: Sources): Config {
@@ -27,39 +27,57 @@ export function resolve({ options = {}, env = {}, file, available = availableWor
   return settle(layers, available);
 }
 
+/** What each configuration was resolved from. */
+const origins = new WeakMap<Config, readonly Layer[]>();
+
+/**
+ * Where an option of a resolved configuration was set: the name of a variable, the path of the file, `option 'task.executor'`;
+ * `undefined` when it has its default.
+ */
+export function sourceOf(config: Config, name: OptionName): string | undefined {
+  const { option } = entries.find(({ path }) => path === name)!;
+  return find(origins.get(config) ?? [], option)?.source;
+}
+
 /** Resolves each option from layers, the strongest first. */
 export function settle(layers: readonly Layer[], available: () => number): Config {
-  const find = (option: Option<any>): Setting | undefined => {
-    for (const layer of layers) {
-      const setting = layer.get(option);
-      if (setting) return setting;
-    }
-    return undefined;
-  };
-  const pick = <T>(option: Option<T, T>): T => (find(option)?.value as T) ?? option.fallback;
+  const pick = <T>(option: Option<T, T>): T => (find(layers, option)?.value as T) ?? option.fallback;
 
   const min = pick(schema.minWorkers);
   const max = pick(schema.maxWorkers);
   if (min > max) {
-    const source = find(schema.minWorkers)!.source; // The defaults are 1 and Infinity: both of them are set.
-    const other = find(schema.maxWorkers)!.source;
+    const source = find(layers, schema.minWorkers)!.source; // The defaults are the limits: both of them are set.
+    const other = find(layers, schema.maxWorkers)!.source;
     throw new ConfigError(
       source,
       `${source}: expected minWorkers to be at most maxWorkers, which is ${max} (${other}); received ${received(min)}`,
     );
   }
-  const size = countWorkers(pick(schema.workers), available);
-  const workers = Math.min(Math.max(size, min), max);
 
+  const outcome = (option: Option<any>): unknown => {
+    const value = pick(option);
+    if (option.kind !== poolSize || value === undefined) return value;
+    return Math.min(Math.max(countWorkers(value, available), min), max);
+  };
   const build = (group: Group): object => {
     const values: Record<string, unknown> = {};
     for (const [name, child] of Object.entries(group)) {
-      const value = child === schema.workers ? workers : child instanceof Option ? pick(child) : build(child);
+      const value = child instanceof Option ? outcome(child) : build(child);
       if (value !== undefined) values[name] = value;
     }
     return Object.freeze(values);
   };
-  return build(schema) as Config;
+  const config = build(schema) as Config;
+  origins.set(config, layers);
+  return config;
+}
+
+function find(layers: readonly Layer[], option: Option<any>): Setting | undefined {
+  for (const layer of layers) {
+    const setting = layer.get(option);
+    if (setting) return setting;
+  }
+  return undefined;
 }
 
 function countWorkers(size: PoolSize, available: () => number): number {

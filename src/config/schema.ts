@@ -1,4 +1,17 @@
-import { type Kind, milliseconds, oneOf, poolSize, positive, whole } from './kinds.js';
+import {
+  database,
+  executorName,
+  folder,
+  hours,
+  type Kind,
+  milliseconds,
+  modules,
+  oneOf,
+  type PoolSize,
+  poolSize,
+  positive,
+  whole,
+} from './kinds.js';
 
 /** One option: the kind of its value, and what it is when no one says. */
 export class Option<T, Default extends T | undefined = T | undefined> {
@@ -60,6 +73,34 @@ export const schema = {
   maxQueue: option(whole({ from: 0, orInfinity: true }), Number.POSITIVE_INFINITY),
   /** The timeout of a task that declares none, in milliseconds. Default: `Infinity`. */
   taskTimeout: option(milliseconds({ from: 1, orInfinity: true }), Number.POSITIVE_INFINITY),
+  /** The task service: where submitted tasks are kept, and who carries them out. */
+  task: {
+    /**
+     * The executor that carries tasks out: `'direct'`, `'taskflow'`, or the name of one that a plug-in registers. Default:
+     * `'taskflow'`.
+     */
+    executor: option(executorName, 'taskflow'),
+    /** How long a finished task is kept, in hours; fractions are allowed. Default: `48`. */
+    timeToLive: option(hours, 48),
+    /** A folder for scratch files. Default: none; what needs one refuses or does without. */
+    workDir: option(folder),
+    /**
+     * Where task records are kept: `'memory:'`, `'sqlite:PATH'`, or the URL of a PostgreSQL database (`'postgres://...'` or
+     * `'postgresql://...'`). Errors never show it, for it may hold a password. Default: `'sqlite:millrace.db'`.
+     */
+    database: option(database, 'sqlite:millrace.db'),
+    /** Modules that register more task types and executors: paths or `file:` URLs. Default: none. */
+    plugins: option(modules, Object.freeze([])),
+    /** How many tasks one service carries out at a time. Default: `16`. */
+    concurrency: option(whole({ from: 1, orInfinity: true }), 16),
+  },
+  /** How the `'taskflow'` executor runs the flow of a task. */
+  taskflowExecutor: {
+    /** Where its tasks run, as in `engine`. Default: `engine`. */
+    engineMode: option(oneOf('serial', 'parallel')),
+    /** How many worker threads it may use, as in `workers`, bounded likewise. Default: `workers`. */
+    maxWorkers: option(poolSize),
+  },
 } as const satisfies Group;
 
 type Input<G> = {
@@ -69,19 +110,29 @@ type Input<G> = {
 type Optional<G> = { [K in keyof G]: G[K] extends Option<any, undefined> ? K : never }[keyof G];
 
 type Output<G> = {
-  readonly [K in keyof G as Exclude<K, Optional<G>>]: G[K] extends Option<infer T, any> ? T : Output<G[K]>;
+  readonly [K in keyof G as Exclude<K, Optional<G>>]: G[K] extends Option<infer T, any> ? Resolved<T> : Output<G[K]>;
 } & {
-  readonly [K in keyof G as Extract<K, Optional<G>>]?: G[K] extends Option<infer T, any> ? T : never;
+  readonly [K in keyof G as Extract<K, Optional<G>>]?: G[K] extends Option<infer T, any> ? Resolved<T> : never;
 };
+
+/** The size of a pool resolves to a number of threads; everything else is what was set. */
+type Resolved<T> = [PoolSize] extends [T] ? number : T;
+
+type Path<G> = {
+  [K in keyof G & string]: G[K] extends Option<any> ? K : `${K}.${Path<G[K]>}`;
+}[keyof G & string];
+
+/** The name of an option: `'workers'`, `'task.executor'`. */
+export type OptionName = Path<typeof schema>;
 
 /** What may be set, in code or in a config file. An option that is `undefined` is not set. */
 export interface ConfigOptions extends Input<typeof schema> {}
 
-/** The configuration in force. It is frozen; an option that has neither a value nor a default is absent. */
-export interface Config extends Output<typeof schema> {
-  /** How many worker threads the pool may have: always a whole number from 1. */
-  readonly workers: number;
-}
+/**
+ * The configuration in force. It is frozen; an option that has neither a value nor a default is absent. Numbers of workers are
+ * whole numbers from 1.
+ */
+export interface Config extends Output<typeof schema> {}
 
 /** An option and its names. */
 export interface Entry {

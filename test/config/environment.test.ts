@@ -32,6 +32,14 @@ test('variables are read as what their option is', () => {
       MILLRACE_ABORT_GRACE: '0',
       MILLRACE_MAX_QUEUE: '100',
       MILLRACE_TASK_TIMEOUT: '30000',
+      MILLRACE_TASK_EXECUTOR: 'direct',
+      MILLRACE_TASK_TIME_TO_LIVE: '0.5',
+      MILLRACE_TASK_WORK_DIR: '/tmp/scratch',
+      MILLRACE_TASK_DATABASE: 'postgres://user:a,b@host/db',
+      MILLRACE_TASK_PLUGINS: './a.js, ../b.js ,/c.js,file:///d.js',
+      MILLRACE_TASK_CONCURRENCY: 'Infinity',
+      MILLRACE_TASKFLOW_EXECUTOR_ENGINE_MODE: 'parallel',
+      MILLRACE_TASKFLOW_EXECUTOR_MAX_WORKERS: '75%',
     }),
     {
       engine: 'serial',
@@ -43,6 +51,15 @@ test('variables are read as what their option is', () => {
       abortGrace: 0,
       maxQueue: 100,
       taskTimeout: 30_000,
+      task: {
+        executor: 'direct',
+        timeToLive: 0.5,
+        workDir: '/tmp/scratch',
+        database: 'postgres://user:a,b@host/db',
+        plugins: ['./a.js', '../b.js', '/c.js', 'file:///d.js'],
+        concurrency: Infinity,
+      },
+      taskflowExecutor: { engineMode: 'parallel', maxWorkers: 3 },
     },
   );
 });
@@ -70,12 +87,21 @@ test('a wrong variable is an error that shows what was expected and what came', 
   );
 });
 
+test('a list in a variable is separated by commas, without empty parts', () => {
+  for (const text of [',', './a.js,', ',./a.js', './a.js,,./b.js', './a.js, ', 'a.js', './a.js;b.js,c.js']) {
+    const error = failure({ MILLRACE_TASK_PLUGINS: text });
+    assert.is(error.source, 'MILLRACE_TASK_PLUGINS');
+    assert.match(error.message, `received a string ("${text}")`);
+  }
+});
+
 test('a number in a variable is a plain decimal of the right size', () => {
   const wrong: Record<string, string[]> = {
     MILLRACE_WORKERS: ['2.5', '0', '-1', '1e3', '0x10', ' 4', '4 ', '1_000', 'Infinity', 'NaN', '9'.repeat(400)],
     MILLRACE_ABORT_GRACE: ['Infinity', '1s', '-1', '.5'],
     MILLRACE_MIN_WORKERS: ['Infinity', 'true'],
     MILLRACE_IDLE_TIMEOUT: ['-Infinity', 'infinity', '2147483648'],
+    MILLRACE_TASK_TIME_TO_LIVE: ['-1', '2d', '1e3', '-Infinity'],
   };
   for (const [variable, texts] of Object.entries(wrong)) {
     for (const text of texts) assert.is(failure({ [variable]: text }).source, variable);
@@ -88,7 +114,7 @@ test('whatever text a variable holds, it is either a valid value or an error tha
     fc.double().map(String),
     fc.integer().map(String),
     fc.double().map((share) => `${share}%`),
-    fc.constantFrom('auto', 'Infinity', 'serial', 'NaN', 'null', 'undefined', '__proto__'),
+    fc.constantFrom('auto', 'Infinity', 'serial', 'NaN', 'null', 'undefined', '__proto__', './a.js,', 'sqlite:x'),
   );
   fc.assert(
     fc.property(fc.constantFrom(...entries), text, ({ variable }, value) => {
@@ -101,16 +127,23 @@ test('whatever text a variable holds, it is either a valid value or an error tha
         return;
       }
       assert.ok(Number.isSafeInteger(config.workers) && config.workers >= 1);
+      assert.ok(config.task.timeToLive >= 0 && config.task.concurrency >= 1);
       assert.ok(config.abortGrace >= 0 && config.taskTimeout >= 1 && config.idleTimeout >= 0);
     }),
   );
 });
 
-test('an unknown variable is a warning, given once, that suggests the nearest one', async () => {
+test('each unknown variable is a warning, given once, that suggests the nearest one', async () => {
   const warnings: Error[] = [];
   const listen = (warning: Error) => warnings.push(warning);
   process.on('warning', listen);
-  const env = { MILLRACE_WROKERS: '2', MILLRACE_CONFIG: '', MILLRACE_MAX_QUEUE: '-5', OTHER_WORKERS: '3' };
+  const env = {
+    MILLRACE_WROKERS: '2',
+    MILLRACE_TASK_EXECPTOR: 'direct',
+    MILLRACE_CONFIG: '',
+    MILLRACE_MAX_QUEUE: '-5',
+    OTHER_WORKERS: '3',
+  };
   const local = configureFrom({ env, cwd: folder({}), available });
   assert.throws(() => local(), 'MILLRACE_MAX_QUEUE: expected');
   env.MILLRACE_MAX_QUEUE = '5';
@@ -120,7 +153,10 @@ test('an unknown variable is a warning, given once, that suggests the nearest on
   process.off('warning', listen);
   assert.equal(
     warnings.map(({ message }) => message),
-    ['MILLRACE_WROKERS: Millrace has no such variable; did you mean MILLRACE_WORKERS?'],
+    [
+      'MILLRACE_WROKERS: Millrace has no such variable; did you mean MILLRACE_WORKERS?',
+      'MILLRACE_TASK_EXECPTOR: Millrace has no such variable; did you mean MILLRACE_TASK_EXECUTOR?',
+    ],
   );
   assert.is((warnings[0] as NodeJS.ErrnoException).code, 'MILLRACE_UNKNOWN_VARIABLE');
 });

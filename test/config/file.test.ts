@@ -31,6 +31,20 @@ test('a JSON file is read at once', () => {
   assert.is((config as Config).resourceLimits.stackSizeMb, 2);
 });
 
+test('a group in a file sets its options, whether it is JSON or a module', async () => {
+  const texts = {
+    'millrace.config.json': '{ "task": { "executor": "direct", "timeToLive": "Infinity", "plugins": ["./a.js"] } }',
+    'millrace.config.mjs': 'export default { task: { executor: "direct", timeToLive: 1 / 0, plugins: ["./a.js"] } };',
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    const { task } = await configureIn({ [name]: text })();
+    assert.equal(
+      [task.executor, task.timeToLive, task.plugins, task.concurrency],
+      ['direct', Infinity, ['./a.js'], 16],
+    );
+  }
+});
+
 test('JSON writes Infinity as a string', () => {
   const config = configureIn({ 'millrace.config.json': '{ "idleTimeout": "Infinity" }' })() as Config;
   assert.is(config.idleTimeout, Infinity);
@@ -148,6 +162,11 @@ test('a wrong value or an unknown name in a file is an error that names the file
   );
   const name = await failure(configureIn({ 'millrace.config.json': '{ "Workers": 4 }' }));
   assert.is(name.message, "millrace.config.json: Workers: there is no such option; did you mean 'workers'?");
+  const inner = await failure(configureIn({ 'millrace.config.json': '{ "task": { "execptor": "direct" } }' }));
+  assert.is(
+    inner.message,
+    "millrace.config.json: task.execptor: there is no such option; did you mean 'task.executor'?",
+  );
 });
 
 test('wrong options in code are reported at once, even while the file is being imported', () => {

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Config, type ConfigOptions, resolve } from '../../src/config/index.js';
+import { type Config, type ConfigOptions, configureFrom, resolve, sourceOf } from '../../src/config/index.js';
 import { entries } from '../../src/config/schema.js';
 import { ConfigError } from '../../src/errors.js';
+import { folder } from '../fixtures/config/folder.js';
 
 const available = () => 4;
 
@@ -46,6 +47,14 @@ test('without any setting each option has its default', () => {
     abortGrace: 1000,
     maxQueue: Infinity,
     taskTimeout: Infinity,
+    task: {
+      executor: 'taskflow',
+      timeToLive: 48,
+      database: 'sqlite:millrace.db',
+      plugins: [],
+      concurrency: 16,
+    },
+    taskflowExecutor: {},
   });
 });
 
@@ -58,6 +67,11 @@ test('an option in code wins over its variable, that over the file, that over th
   values.set('minWorkers', fc.integer({ min: 1, max: 4 }));
   values.set('maxWorkers', fc.integer({ min: 10, max: 20 }));
   values.set('resourceLimits.maxOldGenerationSizeMb', fc.integer({ min: 8, max: 64 }));
+  values.set('task.executor', fc.constantFrom('direct', 'taskflow', 'acme.remote-2'));
+  values.set('task.workDir', fc.constantFrom('/tmp/a', 'b'));
+  values.set('task.database', fc.constantFrom('memory:', 'sqlite:a.db', 'postgres://user:secret@host/db'));
+  values.set('task.plugins', fc.uniqueArray(fc.constantFrom('./a.js', '../b.js', '/c.js'), { minLength: 1 }));
+  values.set('taskflowExecutor.engineMode', fc.constantFrom('serial', 'parallel'));
 
   const layers = fc.record(
     Object.fromEntries(
@@ -85,10 +99,12 @@ test('an option in code wins over its variable, that over the file, that over th
         file: { source: 'millrace.config.json', values: nest(file) },
         available: () => 7,
       });
-      for (const { path, option } of entries) {
+      for (const { path, variable, option } of entries) {
         const { code, env, file } = settings[path]!;
         const fallback = path === 'workers' ? 7 : option.fallback;
-        assert.is(at(config, path), code ?? env ?? file ?? fallback, path);
+        assert.equal(at(config, path), code ?? env ?? file ?? fallback, path);
+        const sources = [code && `option '${path}'`, env && variable, file && 'millrace.config.json'];
+        assert.is(sourceOf(config, path as 'workers'), sources.find(Boolean), path);
       }
     }),
   );
@@ -195,6 +211,15 @@ test('options refuse what they cannot mean', () => {
     'resourceLimits.maxOldGenerationSizeMb': [0, 7, 8.5, NaN, Infinity, '512'],
     'resourceLimits.stackSizeMb': [0, -1, NaN, Infinity, '4'],
     resourceLimits: [4, null, [], new Map()],
+    'task.executor': ['', '9lives', 'a b', '../direct', 'direct\n', 1, null, { name: 'direct' }],
+    'task.timeToLive': [-1, NaN, '48', null, -Infinity],
+    'task.workDir': ['', 1, null, new URL('file:///tmp')],
+    'task.database': ['', 'memory', 'memory:x', 'sqlite:', 'mysql://host/db', 'postgres:db', 'SQLITE:x.db', null],
+    'task.plugins': ['./a.js', [''], ['a.js'], ['./'], ['http://host/a.js'], ['file:a.js'], [1], new Array(1), null],
+    'task.concurrency': [0, 1.5, -1, NaN, '16'],
+    'taskflowExecutor.engineMode': ['threads', '', null],
+    'taskflowExecutor.maxWorkers': [0, 1.5, Infinity, '4', '0%', null],
+    task: ['direct', null, []],
   };
   for (const [path, values] of Object.entries(wrong)) {
     for (const value of values) {
@@ -208,6 +233,18 @@ test('the limits of each option are allowed', () => {
   assert.is(resolve({ options, available }).taskTimeout, 1);
   const most: ConfigOptions = { idleTimeout: Infinity, abortGrace: 2 ** 31 - 1, taskTimeout: 2 ** 31 - 1 };
   assert.is(resolve({ options: most, available }).idleTimeout, Infinity);
+  for (const task of [
+    { executor: 'A', timeToLive: 0, database: 'sqlite:x', concurrency: 1, plugins: ['./a', 'file:///a.js'] },
+    { timeToLive: 0.25, database: 'postgresql://', concurrency: Infinity },
+    { timeToLive: Infinity, database: 'sqlite::memory:' },
+  ]) {
+    const { executor = 'taskflow', database = '', timeToLive } = task;
+    const config = resolve({ options: { task }, available });
+    assert.equal(
+      [config.task.executor, config.task.database, config.task.timeToLive],
+      [executor, database, timeToLive],
+    );
+  }
 });
 
 test('an unknown option is an error that suggests the nearest one', () => {
@@ -216,13 +253,84 @@ test('an unknown option is an error that suggests the nearest one', () => {
   assert.match(message({ resourceLimit: {} }), "did you mean 'resourceLimits'?");
   assert.match(message({ stackSizeMb: 4 }), "did you mean 'resourceLimits.stackSizeMb'?");
   assert.match(message({ resourceLimits: { stackSize: 4 } }), "did you mean 'resourceLimits.stackSizeMb'?");
-  assert.match(
-    message({ 'resourceLimits.stackSizeMb': 4 }),
-    "option 'resourceLimits.stackSizeMb': there is no such option",
+  assert.is(
+    message({ task: { execptor: 'direct' } }),
+    "option 'task.execptor': there is no such option; did you mean 'task.executor'?",
   );
+  assert.match(message({ tasks: {} }), "did you mean 'task'?");
+  assert.match(message({ executor: 'direct' }), "did you mean 'task.executor'?");
+  assert.match(message({ task: { engine: 'serial' } }), "did you mean 'engine'?");
+  assert.match(message({ task: { x: 1 } }), 'the options here are executor, timeToLive,');
   assert.match(message({ colour: 'red' }), 'the options here are engine, workers,');
   assert.match(message(JSON.parse('{"__proto__": 1}')), "option '__proto__': there is no such option");
   assert.match(message({ toString: 1 }), "option 'toString': there is no such option");
+});
+
+test('an option of a group that is named by its whole path is an error that shows how to write it', () => {
+  assert.is(
+    failure(() => resolve({ options: { 'task.executor': 'direct' } as object, available })).message,
+    "option 'task.executor': there is no such option; write it as { task: { executor: ... } }",
+  );
+});
+
+test('the workers of the taskflow executor are counted and bounded as workers are, and absent unless set', () => {
+  const count = (options: ConfigOptions) => resolve({ options, available }).taskflowExecutor.maxWorkers;
+  assert.is(count({ workers: 2 }), undefined);
+  assert.is(count({ workers: 2, taskflowExecutor: { maxWorkers: 'auto' } }), 4);
+  assert.is(count({ taskflowExecutor: { maxWorkers: '50%' } }), 2);
+  assert.is(count({ taskflowExecutor: { maxWorkers: 64 } }), 64);
+  assert.is(count({ maxWorkers: 3, taskflowExecutor: { maxWorkers: 64 } }), 3);
+  assert.is(count({ minWorkers: 6, taskflowExecutor: { maxWorkers: '10%' } }), 6);
+});
+
+test('a list is copied, and cannot be changed', () => {
+  const plugins = ['./a.js'];
+  const config = resolve({ options: { task: { plugins } }, available });
+  plugins.push('b.js');
+  assert.equal(config.task.plugins, ['./a.js']);
+  for (const list of [config.task.plugins, resolve({ available }).task.plugins]) {
+    assert.throws(() => (list as string[]).push('b.js'), /not extensible/);
+  }
+});
+
+test('an error about a list names what is wrong in it', () => {
+  assert.is(
+    failure(() => resolve({ options: { task: { plugins: ['./a.js', 'b.js'] } }, available })).message,
+    "option 'task.plugins': expected a list of modules, each './PATH', '../PATH', an absolute path or 'file:///PATH'; " +
+      'received one with a string ("b.js")',
+  );
+});
+
+test('an error about a database never shows what may be a password', () => {
+  const shown = (database: unknown) => {
+    const { message } = failure(() => resolve({ options: { task: { database } } as ConfigOptions, available }));
+    return message.replace(/^option 'task.database': expected .*; received /, '');
+  };
+  const secrets = ['mysql://root:secret@host/db', 'Postgres://u:secret@h', 'postgres:u:secret@h', 'u:secret@h'];
+  for (const database of [...secrets, ' postgres://u:secret@h', 'host=h password=secret', '//u:secret@h']) {
+    assert.not.match(shown(database), 'secret');
+    const env = { MILLRACE_TASK_DATABASE: database };
+    assert.not.match(failure(() => resolve({ env, available })).message, 'secret');
+    const file = { source: 'millrace.config.json', values: { task: { database } } };
+    assert.not.match(failure(() => resolve({ file, available })).message, 'secret');
+  }
+  assert.is(shown('mysql://root:secret@host/db'), 'a string ("mysql://…")');
+  assert.is(shown('postgres:u:secret@h'), 'a string ("postgres:…")');
+  assert.is(shown('data/millrace.db'), 'a string ("data/millrace.db")');
+  assert.is(shown('sqlite:'), 'a string ("sqlite:")');
+  assert.is(shown(7), 'a number (7)');
+});
+
+test('it is known where an option was set, also when nothing is set in code', () => {
+  const cwd = folder({ 'millrace.config.json': '{ "task": { "workDir": "scratch", "executor": "direct" } }' });
+  const configure = configureFrom({ cwd, env: { MILLRACE_TASK_EXECUTOR: 'remote' }, available });
+  const plain = configure() as Config;
+  const coded = configure({ task: { executor: 'mine' } }) as Config;
+  assert.is(sourceOf(plain, 'task.executor'), 'MILLRACE_TASK_EXECUTOR');
+  assert.is(sourceOf(plain, 'task.workDir'), 'millrace.config.json');
+  assert.is(sourceOf(plain, 'task.database'), undefined);
+  assert.is(sourceOf(coded, 'task.executor'), "option 'task.executor'");
+  assert.is(sourceOf(coded, 'task.workDir'), 'millrace.config.json');
 });
 
 test('options that are not an object are an error', () => {
@@ -241,6 +349,14 @@ test('the types of options and of the configuration follow from the schema', () 
   assert.throws(() => resolve({ options: { engine: 'threads' } }), "option 'engine'");
   // @ts-expect-error a percentage has its sign
   assert.throws(() => resolve({ options: { workers: '50' } }), "option 'workers'");
+  const mode: 'serial' | 'parallel' | undefined = config.taskflowExecutor.engineMode;
+  const most: number | undefined = config.taskflowExecutor.maxWorkers;
+  const [executor, plugins]: [string, readonly string[]] = [config.task.executor, config.task.plugins];
+  assert.equal([mode, most, executor, plugins], [undefined, undefined, 'taskflow', []]);
+  // @ts-expect-error a word that is not of the list
+  assert.throws(() => resolve({ options: { taskflowExecutor: { engineMode: 'threads' } } }), 'engineMode');
+  // @ts-expect-error no such option in the group
+  assert.throws(() => resolve({ options: { task: { engineMode: 'serial' } } }), "option 'task.engineMode'");
   // @ts-expect-error no such option
   assert.throws(() => resolve({ options: { worker: 1 } }), "option 'worker'");
 });
