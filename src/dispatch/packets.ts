@@ -192,7 +192,7 @@ export class Packer {
   }
 
   #revert(atom: number, { provision }: TaskAtom): WireRevert {
-    const { result, flowFailures } = this.#scheduler.revertExtrasOf(atom);
+    const { result, flowFailures } = this.#scheduler.ledger.revertExtrasOf(atom);
     const failure = this.#scheduler.ledger.failures.get(atom);
     return {
       ...provision,

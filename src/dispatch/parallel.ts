@@ -12,14 +12,14 @@ import {
   STOP,
   type ToWorker,
 } from '../wire/index.js';
+import { Budget } from './budget.js';
 import { callService, LONGEST_DELAY } from './context.js';
-import { aborted, InlineRunner, timedOut } from './inline.js';
+import { InlineRunner } from './inline.js';
 import type { Flight, Lane } from './lane.js';
+import { aborted, timedOut } from './local.js';
 import { learn, Packer } from './packets.js';
 import { type PoolClient, type ThreadPool, UnhandledInWorker } from './pool.js';
 
-/** How long synchronous tasks may hold the event loop, in ms. */
-const BUDGET = 10;
 /** How long a worker may take to import the module of a task that has a timeout, in ms: a new thread knows no module yet. */
 const LOADING = 10_000;
 /** So many threads may die of a packet before it starts, as of one that is too large for their memory. */
@@ -34,6 +34,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   readonly #pool: ThreadPool;
   readonly #here: InlineRunner;
   readonly #packer: Packer;
+  readonly #budget = new Budget(() => this.#host.settled());
   readonly #flights = new Set<Flight>();
   readonly #caller = new AsyncResource('MillraceRun');
   /** How many threads have died before the atom, which was the next, could start. */
@@ -59,13 +60,11 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     if (this.#scheduler.halted) this.#withdraw();
     if (this.#broken) this.#doWithout(this.#broken);
     this.#pool.offer();
-    const end = performance.now() + BUDGET;
-    for (let atom = this.#scheduler.take('here'); atom >= 0; atom = this.#scheduler.take('here')) {
+    while (stepped || !this.#budget.spend()) {
+      const atom = this.#scheduler.take('here');
+      if (atom < 0) break;
       this.#here.start(atom);
       if (stepped) return;
-      if (performance.now() < end) continue;
-      setImmediate(() => this.#host.settled());
-      break;
     }
     this.#pool.offer();
   }
@@ -256,7 +255,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       return;
     }
     const { name } = this.#scheduler.plan.atoms[first];
-    const bad = findUncloneable(this.#scheduler.argumentsOf(first));
+    const bad = findUncloneable(this.#scheduler.ledger.argumentsOf(first));
     const what = bad ? `${bad.type} at arguments${shorten(bad.path)}` : String(error);
     this.#scheduler.held--;
     this.#scheduler.begin(first);

@@ -4,27 +4,14 @@ import { AbortError, RunError } from '../errors.js';
 import { compile, type Plan } from '../plan/index.js';
 import { type Binding, bind, checkInputs } from './bind.js';
 import type { DispatcherFactory, RunHost } from './dispatcher.js';
+import { emitSafely } from './emit.js';
+import type { EngineEvents } from './events.js';
 import { Ledger, type Storage } from './ledger.js';
 import { onAbort } from './on-abort.js';
-import { outcome } from './outcome.js';
+import { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
 import { Run } from './run.js';
-import { type LogEvent, type ProgressEvent, Scheduler, type TaskEvent } from './scheduler.js';
+import { Scheduler } from './scheduler.js';
 import { checkFlowTransition, type EngineState, type FlowState, PENDING, TASK_STATES } from './states.js';
-
-/** A flow has changed its state. */
-export interface FlowEvent {
-  readonly name: string;
-  readonly state: FlowState;
-  readonly oldState: FlowState;
-}
-
-/** The events of an engine. A listener that throws harms nothing: its error becomes a process warning. */
-export interface EngineEvents {
-  flow: [FlowEvent];
-  task: [TaskEvent];
-  progress: [ProgressEvent];
-  log: [LogEvent];
-}
 
 /** What an engine needs to know beside its flow; `load()` prepares it. */
 export interface EngineSetup {
@@ -219,11 +206,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     this.#closed = true;
     const run = this.#run;
     if (!run) return;
-    const closed = new RunError(
-      'ERR_MILLRACE_CLOSED',
-      `Flow '${this.name}' was stopped: its engine was closed${whileRunning(run.scheduler)}`,
-      { task: run.scheduler.runningTasks()[0] },
-    );
+    const closed = closedRun(this.name, this.#ledger!.runningTasks());
     const ended = new Promise<unknown>((resolve) => run.onEnded(resolve));
     run.stop(closed, closed);
     queueMicrotask(() => run.drive());
@@ -289,7 +272,8 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       this.#transition(ending);
     });
     if (signal) {
-      run.onEnded(onAbort(signal, () => run.stop(this.#aborted(signal, scheduler), signal.reason)));
+      const error = () => abortedRun(this.name, signal, this.#ledger!.runningTasks());
+      run.onEnded(onAbort(signal, () => run.stop(error(), signal.reason)));
     }
     this.#run = run;
     this.#transition('RUNNING');
@@ -320,18 +304,8 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     );
   }
 
-  #aborted(signal: AbortSignal, scheduler?: Scheduler): AbortError {
-    const details = { cause: signal.reason, task: scheduler?.runningTasks()[0] };
-    return new AbortError(
-      `Flow '${this.name}' was aborted${scheduler ? whileRunning(scheduler) : ' before it began'}`,
-      details,
-    );
-  }
-
   #checkFree(what: string): void {
-    if (this.#closed) {
-      throw new RunError('ERR_MILLRACE_CLOSED', `Flow '${this.name}' cannot ${what}: its engine is closed`);
-    }
+    if (this.#closed) throw closedEngine(this.name, what);
     if (this.#run || this.#opening) {
       const hint = what === 'run' ? '. To run it several times at once, load() it as often' : '';
       throw new RunError(
@@ -342,7 +316,8 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   }
 
   #checkSignal(): void {
-    if (this.#setup.signal?.aborted) throw this.#aborted(this.#setup.signal);
+    const { signal } = this.#setup;
+    if (signal?.aborted) throw abortedRun(this.name, signal);
   }
 
   #transition(state: FlowState): void {
@@ -353,24 +328,6 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   }
 
   #notify<E extends keyof EngineEvents>(event: E, ...details: EngineEvents[E]): void {
-    // One by one, as `emit()` would leave out those behind a listener that throws.
-    for (const listener of this.rawListeners(event)) {
-      try {
-        Reflect.apply(listener, this, details);
-      } catch (error) {
-        process.emitWarning(
-          `A listener of '${event}' of flow '${this.name}' threw: ${inspect(error)}`,
-          'MillraceWarning',
-        );
-      }
-    }
+    emitSafely(this, `flow '${this.name}'`, event, ...details);
   }
-}
-
-function whileRunning(scheduler: Scheduler): string {
-  const names = scheduler.runningTasks();
-  if (names.length === 0) return '';
-  const shown = names.slice(0, 3).map((name) => `'${name}'`);
-  if (names.length > shown.length) shown.push(`${names.length - shown.length} more`);
-  return ` while ${shown.join(', ')} ran`;
 }

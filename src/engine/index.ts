@@ -1,6 +1,20 @@
+export { bind, checkInputs } from './bind.js';
 export type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
-export { type Connection, Engine, type EngineEvents, type EngineSetup, type FlowEvent } from './engine.js';
+export { emitSafely } from './emit.js';
+export { type Connection, Engine, type EngineSetup } from './engine.js';
+export {
+  type EngineEvents,
+  type FlowEvent,
+  type LogEvent,
+  logEvent,
+  type ProgressEvent,
+  progressEvent,
+  type TaskEvent,
+  taskEvent,
+} from './events.js';
 export type { ReadySet } from './frontier.js';
-export type { Storage } from './ledger.js';
-export type { LogEvent, ProgressEvent, Scheduler, TaskEvent } from './scheduler.js';
+export { Ledger, type Storage } from './ledger.js';
+export { onAbort } from './on-abort.js';
+export { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
+export type { Scheduler } from './scheduler.js';
 export type { EngineState, FlowState, TaskState } from './states.js';

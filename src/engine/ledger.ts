@@ -1,9 +1,20 @@
 /** What is known of a flow's atoms: their states, results and failures. It stays with the engine from run to run. */
-import type { Failure } from '../atoms/index.js';
+import { Failure, type RevertExtras, type TaskAtom } from '../atoms/index.js';
 import { ArgumentError, RunError } from '../errors.js';
-import type { Plan } from '../plan/index.js';
+import { CONSTANT, INPUT, type Plan } from '../plan/index.js';
+import { markFailed } from '../wire/index.js';
 import type { Binding } from './bind.js';
-import { PENDING, SUCCESS, TASK_STATES, type TaskState } from './states.js';
+import {
+  FAILURE,
+  PENDING,
+  REVERT_FAILURE,
+  REVERTED,
+  REVERTING,
+  RUNNING,
+  SUCCESS,
+  TASK_STATES,
+  type TaskState,
+} from './states.js';
 
 /** What an engine knows of its flow, to be read at any time. */
 export interface Storage {
@@ -47,6 +58,81 @@ export class Ledger implements Storage {
     this.states = new Uint8Array(plan.size);
     this.results = new Array(plan.size);
     this.finished = new Int32Array(plan.size);
+  }
+
+  /** An atom begins to run, or to be reverted. */
+  begin(atom: number): void {
+    if (this.reverting) {
+      this.states[atom] = REVERTING;
+      this.revertFailures.delete(atom);
+    } else {
+      this.states[atom] = RUNNING;
+    }
+  }
+
+  /**
+   * An atom has ended well.
+   *
+   * @throws when the result lacks a value that the atom promised, or it cannot be read: the atom has not ended well
+   */
+  finish(atom: number, result: unknown): void {
+    if (this.reverting) {
+      this.states[atom] = REVERTED;
+      this.results[atom] = undefined;
+      if (result !== undefined) this.revertResults.set(atom, result);
+    } else {
+      const { picks, atoms } = this.#plan;
+      if (picks.length > 0 && atoms[atom].provision.keys !== undefined) checkResult(atoms[atom], result);
+      this.states[atom] = SUCCESS;
+      this.results[atom] = result;
+      this.finished[this.finishedCount++] = atom;
+    }
+  }
+
+  /** An atom has ended badly, because of `error`. */
+  fail(atom: number, error: unknown): Failure {
+    const { name } = this.#plan.atoms[atom];
+    const failure = new Failure(name, markFailed(error, name, this.#plan.name));
+    if (this.reverting) {
+      this.states[atom] = REVERT_FAILURE;
+      this.revertFailures.set(atom, failure);
+    } else {
+      this.states[atom] = FAILURE;
+      this.failures.set(atom, failure);
+      this.finished[this.finishedCount++] = atom;
+    }
+    return failure;
+  }
+
+  /** The names of the tasks that run now. */
+  runningTasks(): string[] {
+    return this.#plan.atoms
+      .filter((_, atom) => this.states[atom] === RUNNING || this.states[atom] === REVERTING)
+      .map(({ name }) => name);
+  }
+
+  /** The arguments of an atom's `execute`. */
+  argumentsOf(atom: number): Record<string, unknown> {
+    const plan = this.#plan;
+    const binding = this.#binding;
+    const { mapping } = plan.atoms[atom];
+    const { params } = mapping;
+    const args: Record<string, unknown> = {};
+    const start = plan.argStart[atom];
+    for (let i = 0; i < params.length; i++) {
+      const source = binding.args[start + i];
+      if (source >= 0) args[params[i]] = this.value(source);
+      else if (source === CONSTANT) args[params[i]] = mapping.constants[i];
+      else args[params[i]] = binding.inputs[INPUT - source];
+    }
+    return args;
+  }
+
+  /** What an atom's `revert` is given beside the arguments of `execute`. */
+  revertExtrasOf(atom: number): RevertExtras {
+    const flowFailures: Record<string, Failure> = {};
+    for (const failure of this.failures.values()) flowFailures[failure.task] = failure;
+    return { result: this.failures.get(atom) ?? this.results[atom], flowFailures };
   }
 
   /** The value of a source that is an atom or a pick. */
@@ -160,4 +246,20 @@ export class Ledger implements Storage {
 
 function byName(failures: ReadonlyMap<number, Failure>): Record<string, Failure> {
   return Object.fromEntries([...failures.values()].map((failure) => [failure.task, failure]));
+}
+
+/** A result that lacks a promised value, or a value that cannot be read, is a failure of the task that promised it. */
+function checkResult({ name, provision }: TaskAtom, result: unknown): void {
+  const { keys, names } = provision;
+  const holder =
+    typeof result === 'object' && result !== null ? (result as Record<string | number, unknown>) : undefined;
+  const index = keys!.findIndex((key) => holder?.[key] === undefined && (holder === undefined || !(key in holder)));
+  if (index < 0) return;
+  const promised =
+    typeof keys![index] === 'number' ? `element ${keys![index]} ('${names[index]}')` : `'${names[index]}'`;
+  throw new RunError(
+    'ERR_MILLRACE_BAD_RESULT',
+    `Task '${name}' provides ${names.map((one) => `'${one}'`).join(', ')}, but its result has no ${promised}`,
+    { task: name },
+  );
 }

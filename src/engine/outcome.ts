@@ -1,6 +1,6 @@
 /** What comes out of a run that did not end well. */
 import type { Failure } from '../atoms/index.js';
-import { WrappedFailure } from '../errors.js';
+import { AbortError, RunError, WrappedFailure } from '../errors.js';
 import type { Ledger } from './ledger.js';
 
 /**
@@ -27,4 +27,28 @@ function wrapped(flow: string, how: string, failures: ReadonlyMap<number, Failur
     all.map(({ error }) => error),
     `${all.length} tasks of flow '${flow}' ${how}: ${shown.join(', ')}`,
   );
+}
+
+/** The error of a run that its signal has stopped while the tasks of these names ran, or, without names, kept from its start. */
+export function abortedRun(flow: string, signal: AbortSignal, running?: readonly string[]): AbortError {
+  const when = running ? whileRunning(running) : ' before it began';
+  return new AbortError(`Flow '${flow}' was aborted${when}`, { cause: signal.reason, task: running?.[0] });
+}
+
+/** The error of who asks something of an engine that is closed. */
+export function closedEngine(flow: string, what: string): RunError {
+  return new RunError('ERR_MILLRACE_CLOSED', `Flow '${flow}' cannot ${what}: its engine is closed`);
+}
+
+/** The error of a run that was stopped while the tasks of these names ran, because its engine was closed. */
+export function closedRun(flow: string, running: readonly string[]): RunError {
+  const message = `Flow '${flow}' was stopped: its engine was closed${whileRunning(running)}`;
+  return new RunError('ERR_MILLRACE_CLOSED', message, { task: running[0] });
+}
+
+function whileRunning(names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const shown = names.slice(0, 3).map((name) => `'${name}'`);
+  if (names.length > shown.length) shown.push(`${names.length - shown.length} more`);
+  return ` while ${shown.join(', ')} ran`;
 }

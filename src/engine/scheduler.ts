@@ -2,11 +2,11 @@
  * The scheduler: one for every kind of dispatcher. It is synchronous: a dispatcher takes ready atoms from it, says how they
  * ended, and asks it to go on; it knows nothing of threads, promises or time.
  */
-import { Failure, type RevertExtras, type TaskAtom } from '../atoms/index.js';
-import { isMillraceError, RunError } from '../errors.js';
-import { CONSTANT, INPUT, type Plan } from '../plan/index.js';
-import { markFailed } from '../wire/index.js';
+import type { Failure } from '../atoms/index.js';
+import { isMillraceError } from '../errors.js';
+import type { Plan } from '../plan/index.js';
 import type { Binding } from './bind.js';
+import { type LogEvent, logEvent, type ProgressEvent, progressEvent, type TaskEvent, taskEvent } from './events.js';
 import {
   backwards,
   backwardsConcurrently,
@@ -17,42 +17,7 @@ import {
   ReadySet,
 } from './frontier.js';
 import type { Ledger } from './ledger.js';
-import {
-  FAILURE,
-  type FlowState,
-  PENDING,
-  REVERT_FAILURE,
-  REVERTED,
-  REVERTING,
-  RUNNING,
-  SUCCESS,
-  TASK_STATES,
-  type TaskState,
-} from './states.js';
-
-/** A task has changed its state. */
-export interface TaskEvent {
-  readonly name: string;
-  readonly state: TaskState;
-  readonly oldState: TaskState;
-  /** With `SUCCESS` and `REVERTED` what the task returned; with `FAILURE` and `REVERT_FAILURE` a {@link Failure}. */
-  readonly result?: unknown;
-}
-
-/** A task says how far it is. */
-export interface ProgressEvent {
-  readonly name: string;
-  /** From 0 to 1. */
-  readonly progress: number;
-  readonly details?: unknown;
-}
-
-/** A task says something. */
-export interface LogEvent {
-  readonly name: string;
-  readonly message: string;
-  readonly details?: unknown;
-}
+import { FAILURE, type FlowState, PENDING, REVERTING, RUNNING, SUCCESS } from './states.js';
 
 /** What the scheduler tells the engine. */
 export interface SchedulerEvents {
@@ -139,18 +104,12 @@ export class Scheduler {
 
   /** An atom that was taken starts. */
   begin(atom: number): void {
-    const { states } = this.ledger;
-    const oldState = states[atom];
-    if (this.reverting) {
-      states[atom] = REVERTING;
-      this.ledger.revertFailures.delete(atom);
-    } else {
-      states[atom] = RUNNING;
-    }
+    const oldState = this.ledger.states[atom];
+    this.ledger.begin(atom);
     this.running++;
     if (this.observed) {
       this.#tell(atom, oldState);
-      this.#events.progress({ name: this.plan.atoms[atom].name, progress: 0 });
+      this.progress(this.plan.atoms[atom].name, 0);
     }
   }
 
@@ -165,47 +124,25 @@ export class Scheduler {
 
   /** An atom has ended well. */
   finish(atom: number, result: unknown): void {
-    const { ledger } = this;
-    if (this.reverting) {
-      ledger.states[atom] = REVERTED;
-      ledger.results[atom] = undefined;
-      if (result !== undefined) ledger.revertResults.set(atom, result);
-    } else {
-      if (this.plan.picks.length > 0 && this.plan.atoms[atom].provision.keys !== undefined) {
-        try {
-          checkResult(this.plan.atoms[atom], result);
-        } catch (error) {
-          this.fail(atom, error);
-          return;
-        }
-      }
-      ledger.states[atom] = SUCCESS;
-      ledger.results[atom] = result;
-      ledger.finished[ledger.finishedCount++] = atom;
+    try {
+      this.ledger.finish(atom, result);
+    } catch (error) {
+      this.fail(atom, error);
+      return;
     }
     this.running--;
     this.ended++;
     if (this.observed) {
       this.#tell(atom, this.reverting ? REVERTING : RUNNING, result);
-      this.#events.progress({ name: this.plan.atoms[atom].name, progress: 1 });
+      this.progress(this.plan.atoms[atom].name, 1);
     }
     this.#frontier.leave(atom);
   }
 
   /** An atom has ended badly: it threw `error`, or something happened to it. */
   fail(atom: number, error: unknown): void {
-    const { ledger } = this;
-    const { name } = this.plan.atoms[atom];
-    const failure = new Failure(name, markFailed(error, name, this.plan.name));
-    if (this.reverting) {
-      ledger.states[atom] = REVERT_FAILURE;
-      ledger.revertFailures.set(atom, failure);
-      this.#revertFailed = true;
-    } else {
-      ledger.states[atom] = FAILURE;
-      ledger.failures.set(atom, failure);
-      ledger.finished[ledger.finishedCount++] = atom;
-    }
+    const failure = this.ledger.fail(atom, error);
+    if (this.reverting) this.#revertFailed = true;
     this.running--;
     this.ended++;
     this.#halted = true;
@@ -245,43 +182,12 @@ export class Scheduler {
     return undefined;
   }
 
-  /** The names of the tasks that run now. */
-  runningTasks(): string[] {
-    const { states } = this.ledger;
-    return this.plan.atoms
-      .filter((_, atom) => states[atom] === RUNNING || states[atom] === REVERTING)
-      .map(({ name }) => name);
-  }
-
-  /** The arguments of an atom's `execute`. */
-  argumentsOf(atom: number): Record<string, unknown> {
-    const { plan, ledger, binding } = this;
-    const { mapping } = plan.atoms[atom];
-    const { params } = mapping;
-    const args: Record<string, unknown> = {};
-    const start = plan.argStart[atom];
-    for (let i = 0; i < params.length; i++) {
-      const source = binding.args[start + i];
-      if (source >= 0) args[params[i]] = ledger.value(source);
-      else if (source === CONSTANT) args[params[i]] = mapping.constants[i];
-      else args[params[i]] = binding.inputs[INPUT - source];
-    }
-    return args;
-  }
-
-  /** What an atom's `revert` is given beside the arguments of `execute`. */
-  revertExtrasOf(atom: number): RevertExtras {
-    const flowFailures: Record<string, Failure> = {};
-    for (const failure of this.ledger.failures.values()) flowFailures[failure.task] = failure;
-    return { result: this.ledger.failures.get(atom) ?? this.ledger.results[atom], flowFailures };
-  }
-
-  progress(name: string, progress: number, details: unknown): void {
-    this.#events.progress({ name, progress, ...(details === undefined ? {} : { details }) });
+  progress(name: string, progress: number, details?: unknown): void {
+    this.#events.progress(progressEvent(name, progress, details));
   }
 
   log(name: string, message: string, details: unknown): void {
-    this.#events.log({ name, message, ...(details === undefined ? {} : { details }) });
+    this.#events.log(logEvent(name, message, details));
   }
 
   #forwards(): Frontier {
@@ -297,9 +203,7 @@ export class Scheduler {
   }
 
   #tell(atom: number, oldState: number, ...result: [unknown?]): void {
-    const state = TASK_STATES[this.ledger.states[atom]];
-    const event = { name: this.plan.atoms[atom].name, state, oldState: TASK_STATES[oldState] };
-    this.#events.task(result.length > 0 ? { ...event, result: result[0] } : event);
+    this.#events.task(taskEvent(this.plan.atoms[atom].name, this.ledger.states[atom], oldState, ...result));
   }
 }
 
@@ -307,20 +211,4 @@ const UNFOUND: ReadonlySet<unknown> = new Set(['ERR_MILLRACE_MODULE_LOAD', 'ERR_
 
 function codeOf(failure: Failure | undefined): unknown {
   return isMillraceError(failure?.error) ? failure.error.code : undefined;
-}
-
-/** A result that lacks a promised value, or a value that cannot be read, is a failure of the task that promised it. */
-function checkResult({ name, provision }: TaskAtom, result: unknown): void {
-  const { keys, names } = provision;
-  const holder =
-    typeof result === 'object' && result !== null ? (result as Record<string | number, unknown>) : undefined;
-  const index = keys!.findIndex((key) => holder?.[key] === undefined && (holder === undefined || !(key in holder)));
-  if (index < 0) return;
-  const promised =
-    typeof keys![index] === 'number' ? `element ${keys![index]} ('${names[index]}')` : `'${names[index]}'`;
-  throw new RunError(
-    'ERR_MILLRACE_BAD_RESULT',
-    `Task '${name}' provides ${names.map((one) => `'${one}'`).join(', ')}, but its result has no ${promised}`,
-    { task: name },
-  );
 }

@@ -100,6 +100,26 @@ overEveryEngine((test, options) => {
     assert.ok(seenAt < many.length, `they came after ${seenAt} tasks`);
   });
 
+  test('a long chain of promises that are kept at once lets timers in', async () => {
+    let told = false;
+    let ran = 0;
+    const small = task({
+      name: 'small',
+      async execute() {
+        ran++;
+        for (const end = performance.now() + 0.1; !told && performance.now() < end; );
+      },
+    });
+    const many = Array.from({ length: 10_000 }, (_, i) => small.with({ name: `small-${i}` }));
+    let seenAt = Number.POSITIVE_INFINITY;
+    setTimeout(() => {
+      told = true;
+      seenAt = ran;
+    }, 1);
+    await run(linear('f', many), {}, options);
+    assert.ok(seenAt < many.length, `it came after ${seenAt} tasks`);
+  });
+
   test('a signal that times out aborts a long flow of small synchronous tasks', async () => {
     let aborted = false;
     const small = task({

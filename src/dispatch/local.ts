@@ -1,0 +1,144 @@
+/** What it takes to run an atom on this thread, whoever asks for it: its context, its call, and waiting for what it promised. */
+import { revertArguments, type TaskAtom } from '../atoms/index.js';
+import type { Ledger, RunHost } from '../engine/index.js';
+import { AbortError, RunError } from '../errors.js';
+import { Context, callService, LONGEST_DELAY } from './context.js';
+
+/** Calls what an atom is to do now: its `execute`, or its `revert` if it has one. */
+export function callAtom(ledger: Ledger, atom: number, task: TaskAtom, context: LocalContext): unknown {
+  const { execute, revert } = task.definition;
+  if (!ledger.reverting) return execute(ledger.argumentsOf(atom), context);
+  if (revert === undefined) return undefined;
+  return revert(revertArguments(ledger.argumentsOf(atom), task.provision, ledger.revertExtrasOf(atom)), context);
+}
+
+/** The run that a context belongs to. */
+export interface ContextHost {
+  /** The name of the flow. */
+  readonly flow: string;
+  readonly services: RunHost['services'];
+  progress(task: string, fraction: number, details: unknown): void;
+  log(task: string, message: string, details: unknown): void;
+}
+
+/** The context of a task that runs on the scheduler's thread. */
+export class LocalContext extends Context {
+  readonly #host: ContextHost;
+  readonly #task: TaskAtom;
+  /** Of the atom whose start led to this one's. */
+  readonly outer: LocalContext | undefined;
+
+  constructor(host: ContextHost, task: TaskAtom, outer: LocalContext | undefined) {
+    super();
+    this.#host = host;
+    this.#task = task;
+    this.outer = outer;
+  }
+
+  get name(): string {
+    return this.#task.name;
+  }
+
+  get flow(): string {
+    return this.#host.flow;
+  }
+
+  get aborted(): boolean {
+    return this.cancelled;
+  }
+
+  protected report(fraction: number, details: unknown): void {
+    this.#host.progress(this.name, fraction, details);
+  }
+
+  protected say(message: string, details: unknown): void {
+    this.#host.log(this.name, message, details);
+  }
+
+  protected call(service: string, args: unknown[]): Promise<unknown> {
+    return callService(this.#host.services, this.name, service, args);
+  }
+}
+
+/** How long to wait for a promise, in ms. */
+export interface Patience {
+  /** How long the task may take. */
+  readonly timeout: number;
+  /** When it began, as `performance.now()`; of no account if there is no timeout. */
+  readonly started: number;
+  /** How long it has to end after it was told to stop. */
+  readonly abortGrace: number;
+}
+
+/** Waits for what a task has promised: no longer than its timeout, and once it was told to stop, no longer than the grace. */
+export class Waiting {
+  readonly #task: TaskAtom;
+  readonly #context: LocalContext;
+  readonly #abortGrace: number;
+  readonly #ended: (good: boolean, value: unknown) => void;
+  /** For its timeout, or for the grace after it was told to stop. */
+  #timer: NodeJS.Timeout | undefined;
+  /** Why it was told to stop. */
+  #error: Error | undefined;
+  #over = false;
+
+  /** `ended` is told once, later, how the task has ended: `good` with its result, or not with what it failed of. */
+  constructor(
+    task: TaskAtom,
+    context: LocalContext,
+    result: PromiseLike<unknown>,
+    { timeout, started, abortGrace }: Patience,
+    ended: (good: boolean, value: unknown) => void,
+  ) {
+    this.#task = task;
+    this.#context = context;
+    this.#abortGrace = abortGrace;
+    this.#ended = ended;
+    Promise.resolve(result).then(
+      (value) => this.#end(true, value),
+      (error) => this.#end(false, error),
+    );
+    const left = timeout === Infinity ? Infinity : started + timeout - performance.now();
+    if (left <= LONGEST_DELAY) {
+      this.#timer = setTimeout(() => {
+        const error = timedOut(task, timeout);
+        this.#stop(error, error);
+      }, left);
+    }
+    // It was told so while it started, perhaps by itself.
+    if (context.cancelled) this.cancel(context.signal.reason);
+  }
+
+  /** Tells the task to stop, and stops waiting for it after the grace. */
+  cancel(reason: unknown): void {
+    this.#stop(aborted(this.#task, reason), reason);
+  }
+
+  #stop(error: Error, reason: unknown): void {
+    if (this.#error !== undefined) return;
+    this.#error = error;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#end(false, error), Math.min(this.#abortGrace, LONGEST_DELAY));
+    this.#context.cancel(reason);
+  }
+
+  #end(good: boolean, value: unknown): void {
+    if (this.#over) return; // it was given up before
+    this.#over = true;
+    clearTimeout(this.#timer);
+    if (this.#error === undefined || (good && this.#error instanceof AbortError)) this.#ended(good, value);
+    else this.#ended(false, this.#error);
+  }
+}
+
+/** The failure of a task that was told to stop. */
+export function aborted({ name }: TaskAtom, reason: unknown): AbortError {
+  return new AbortError(`Task '${name}' was aborted`, { cause: reason, task: name });
+}
+
+/** The failure of a task that took too long. */
+export function timedOut({ name }: TaskAtom, timeout: number): RunError {
+  return new RunError('ERR_MILLRACE_TIMEOUT', `Task '${name}' took longer than its timeout of ${timeout} ms`, {
+    task: name,
+  });
+}
