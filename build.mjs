@@ -36,7 +36,7 @@ rmSync('build', { recursive: true, force: true });
 
 await build({
   ...node,
-  entryPoints: { index: 'src/index.ts', worker: 'workers/worker.ts' },
+  entryPoints: { index: 'src/index.ts', service: 'src/service/index.ts', worker: 'workers/worker.ts' },
   outdir: 'dist',
   bundle: true,
   splitting: true,
@@ -70,7 +70,7 @@ if (!process.argv.includes('--fast')) {
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
     stdio: 'inherit',
   });
-  const needed = reachable('dist/types/index.d.ts');
+  const needed = reachable('dist/types/service/index.d.ts', reachable('dist/types/index.d.ts'));
   for (const file of readdirSync('dist/types', { recursive: true }).map((name) => join('dist/types', name))) {
     if (file.endsWith('.d.ts') && !needed.has(file)) rmSync(file);
   }

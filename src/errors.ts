@@ -92,6 +92,45 @@ export type RunErrorCode =
   | 'ERR_MILLRACE_WORKER_MEMORY' // the worker ran out of memory
   | 'ERR_MILLRACE_WORKER_START'; // workers cannot be started
 
+/** A task record cannot be made, found, changed or stored; `id` names the record. */
+export class ServiceError extends Error {
+  declare readonly code: ServiceErrorCode;
+  /** The id of the task record. */
+  declare readonly id?: string;
+  constructor(
+    code: ServiceErrorCode,
+    message: string,
+    details: ErrorDetails & { readonly id?: string | undefined } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    describe(this, code, details);
+    if (details.id !== undefined) Object.assign(this, { id: details.id });
+  }
+}
+
+export type ServiceErrorCode =
+  | 'ERR_MILLRACE_DATABASE' // the database cannot be opened, or did not answer in time
+  | 'ERR_MILLRACE_DUPLICATE_RECORD' // there is a task with that id
+  | 'ERR_MILLRACE_ILLEGAL_TRANSITION' // the status cannot change in that way
+  | 'ERR_MILLRACE_NOT_JSON' // an input or a result is not JSON, or is too large
+  | 'ERR_MILLRACE_RECORD_NOT_FOUND' // there is no task with that id
+  | 'ERR_MILLRACE_SERVICE_CLOSED' // the service has been closed
+  | 'ERR_MILLRACE_UNKNOWN_TYPE'; // no task type is registered by that name
+
+/**
+ * An error whose message is meant for whoever submitted a task: it becomes the message of the task record, and is not an internal
+ * error. Any error with `expose: true` is taken so, as is the custom in HTTP frameworks. `code` is `ERR_MILLRACE_EXPOSED`.
+ */
+export class ExposedError extends Error {
+  declare readonly code: string;
+  declare readonly task?: string;
+  readonly expose = true;
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    describe(this, 'ERR_MILLRACE_EXPOSED', details);
+  }
+}
+
 /** The run was aborted by its signal. As in Node: `name` is `AbortError`, `code` is `ABORT_ERR`, `cause` is the signal's reason. */
 export class AbortError extends Error {
   declare readonly code: string;
@@ -111,7 +150,7 @@ export class WrappedFailure extends AggregateError {
     describe(this, 'ERR_MILLRACE_WRAPPED_FAILURE', {});
   }
 }
-for (const family of [ArgumentError, FlowError, ConfigError, RunError, WrappedFailure]) {
+for (const family of [ArgumentError, FlowError, ConfigError, RunError, ServiceError, ExposedError, WrappedFailure]) {
   Object.defineProperty(family.prototype, 'name', { value: family.name, configurable: true, writable: true });
 }
 

@@ -32,11 +32,14 @@ export {
   AbortError,
   ArgumentError,
   ConfigError,
+  ExposedError,
   FlowError,
   type FlowErrorCode,
   isMillraceError,
   RunError,
   type RunErrorCode,
+  ServiceError,
+  type ServiceErrorCode,
   WrappedFailure,
 } from './errors.js';
 export { type Flow, type FlowItem, type GraphFlow, graph, linear, unordered } from './flows/index.js';

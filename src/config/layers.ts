@@ -7,6 +7,8 @@ import { entries, type Group, Option, prefix, schema } from './schema.js';
 export interface Setting {
   readonly value: unknown;
   readonly source: string;
+  /** How messages begin that are about it: as `source`, and with its name where that does not tell. */
+  readonly label: string;
 }
 
 /** What one place sets. Its values have been checked. */
@@ -64,7 +66,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Layer {
     if (text === undefined || text === '') continue;
     const value = option.kind.fromText(text);
     if (!option.kind.accepts(value)) throw refuse(variable, variable, option.kind, text);
-    layer.set(option, setting(value, variable));
+    layer.set(option, setting(value, variable, variable));
   }
   return layer;
 }
@@ -98,7 +100,7 @@ function readGroup(
     if (!(child instanceof Option)) {
       readGroup(child, value, path, place, layer);
     } else if (child.kind.accepts(value)) {
-      layer.set(child, setting(value, place.source(path)));
+      layer.set(child, setting(value, place.source(path), place.label(path)));
     } else {
       throw refuse(place.source(path), place.label(path), child.kind, value);
     }
@@ -114,8 +116,8 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** A list is copied, for its owner could change it after it has been checked. */
-function setting(value: unknown, source: string): Setting {
-  return { value: Array.isArray(value) ? Object.freeze([...value]) : value, source };
+function setting(value: unknown, source: string, label: string): Setting {
+  return { value: Array.isArray(value) ? Object.freeze([...value]) : value, source, label };
 }
 
 function refuse(

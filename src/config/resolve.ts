@@ -1,4 +1,4 @@
-import { ConfigError, received } from '../errors.js';
+import { ConfigError, type ErrorDetails, received } from '../errors.js';
 import { availableWorkers } from './available-workers.js';
 import { type PoolSize, poolSize } from './kinds.js';
 import { type ConfigFile, type Layer, readEnvironment, readFile, readOptions, type Setting } from './layers.js';
@@ -30,13 +30,12 @@ export function resolve({ options = {}, env = {}, file, available = availableWor
 /** What each configuration was resolved from. */
 const origins = new WeakMap<Config, readonly Layer[]>();
 
-/**
- * Where an option of a resolved configuration was set: the name of a variable, the path of the file, `option 'task.executor'`;
- * `undefined` when it has its default.
- */
-export function sourceOf(config: Config, name: OptionName): string | undefined {
+/** An error about an option whose value turns out to be wrong when it is used. It says where the option was set. */
+export function optionError(config: Config, name: OptionName, problem: string, details?: ErrorDetails): ConfigError {
   const { option } = entries.find(({ path }) => path === name)!;
-  return find(origins.get(config) ?? [], option)?.source;
+  const named = `option '${name}'`; // when it has its default
+  const { source, label } = find(origins.get(config) ?? [], option) ?? { source: named, label: named };
+  return new ConfigError(source, `${label}: ${problem}`, details);
 }
 
 /** Resolves each option from layers, the strongest first. */

@@ -10,10 +10,12 @@ import {
   AbortError,
   ArgumentError,
   ConfigError,
+  ExposedError,
   FlowError,
   isMillraceError,
   RunError,
   received,
+  ServiceError,
   WrappedFailure,
 } from '../errors.js';
 import { findUncloneable } from './cloneable.js';
@@ -84,8 +86,10 @@ const ours: ReadonlyMap<string, ErrorClass> = new Map<string, ErrorClass>([
   ['Millrace.AbortError', AbortError],
   ['Millrace.ArgumentError', ArgumentError],
   ['Millrace.ConfigError', ConfigError],
+  ['Millrace.ExposedError', ExposedError],
   ['Millrace.FlowError', FlowError],
   ['Millrace.RunError', RunError],
+  ['Millrace.ServiceError', ServiceError],
   ['Millrace.WrappedFailure', WrappedFailure],
 ]);
 

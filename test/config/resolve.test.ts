@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Config, type ConfigOptions, configureFrom, resolve, sourceOf } from '../../src/config/index.js';
+import { type Config, type ConfigOptions, configureFrom, optionError, resolve } from '../../src/config/index.js';
 import { entries } from '../../src/config/schema.js';
 import { ConfigError } from '../../src/errors.js';
 import { folder } from '../fixtures/config/folder.js';
@@ -104,7 +104,8 @@ test('an option in code wins over its variable, that over the file, that over th
         const fallback = path === 'workers' ? 7 : option.fallback;
         assert.equal(at(config, path), code ?? env ?? file ?? fallback, path);
         const sources = [code && `option '${path}'`, env && variable, file && 'millrace.config.json'];
-        assert.is(sourceOf(config, path as 'workers'), sources.find(Boolean), path);
+        const { source } = optionError(config, path as 'workers', 'it is of no use');
+        assert.is(source, sources.find(Boolean) ?? `option '${path}'`, path);
       }
     }),
   );
@@ -321,16 +322,20 @@ test('an error about a database never shows what may be a password', () => {
   assert.is(shown(7), 'a number (7)');
 });
 
-test('it is known where an option was set, also when nothing is set in code', () => {
+test('an error about an option in use says where it was set, also when nothing is set in code', () => {
   const cwd = folder({ 'millrace.config.json': '{ "task": { "workDir": "scratch", "executor": "direct" } }' });
   const configure = configureFrom({ cwd, env: { MILLRACE_TASK_EXECUTOR: 'remote' }, available });
   const plain = configure() as Config;
   const coded = configure({ task: { executor: 'mine' } }) as Config;
-  assert.is(sourceOf(plain, 'task.executor'), 'MILLRACE_TASK_EXECUTOR');
-  assert.is(sourceOf(plain, 'task.workDir'), 'millrace.config.json');
-  assert.is(sourceOf(plain, 'task.database'), undefined);
-  assert.is(sourceOf(coded, 'task.executor'), "option 'task.executor'");
-  assert.is(sourceOf(coded, 'task.workDir'), 'millrace.config.json');
+  const shown = (config: Config, name: 'task.executor' | 'task.workDir' | 'task.database') => {
+    const { source, message } = optionError(config, name, 'no');
+    return [source, message];
+  };
+  assert.equal(shown(plain, 'task.executor'), ['MILLRACE_TASK_EXECUTOR', 'MILLRACE_TASK_EXECUTOR: no']);
+  assert.equal(shown(plain, 'task.workDir'), ['millrace.config.json', 'millrace.config.json: task.workDir: no']);
+  assert.equal(shown(plain, 'task.database'), ["option 'task.database'", "option 'task.database': no"]);
+  assert.equal(shown(coded, 'task.executor'), ["option 'task.executor'", "option 'task.executor': no"]);
+  assert.equal(shown(coded, 'task.workDir'), ['millrace.config.json', 'millrace.config.json: task.workDir: no']);
 });
 
 test('options that are not an object are an error', () => {

@@ -10,12 +10,14 @@ import type {
   RunFunction,
   UnorderedFunction,
 } from '../../src/flows/dataflow.js';
+import type { TaskType, taskType as TaskTypeFunction } from '../../src/service/task-type.js';
 
 declare const task: TaskFunction;
 declare const linear: LinearFunction;
 declare const unordered: UnorderedFunction;
 declare const graph: GraphFunction;
 declare const run: RunFunction<{ engine?: 'serial' | 'parallel' }>;
+declare const taskType: typeof TaskTypeFunction;
 declare function transfer<T>(value: T): T;
 declare const index: number;
 declare const someNames: string[];
@@ -270,3 +272,54 @@ expect<
     Image & { 'value-0': number; common: number; x: string | number } extends infer A ? { [K in keyof A]: A[K] } : never
   >
 >();
+
+// Task types: the input is what `check` makes, or what `flow` says that it takes; the result is made of what the flow gives.
+export const types: TaskType[] = [
+  taskType('nothing is said of the input', {
+    requires: ['path', 'width'],
+    flow: () => thumbnail,
+    result: ({ url, pixels }, input) => {
+      expect<Equal<typeof url, string>>();
+      expect<Equal<typeof pixels, Uint16Array<ArrayBuffer>>>();
+      expect<Equal<typeof input, any>>();
+      return { url };
+    },
+  }),
+  taskType('the flow says it', {
+    flow: (input: Image) => linear('part', decode.with({ name: input.path }), resize),
+    result: (gives, input) => {
+      expect<Equal<typeof input, Image>>();
+      return gives.thumb.width;
+    },
+  }),
+  taskType('a check makes it', {
+    async check(input) {
+      return { path: String(input.path), width: Number(input.width), more: new Date() };
+    },
+    flow: (input, context) => {
+      expect<Equal<typeof input, { path: string; width: number; more: Date }>>();
+      expect<Equal<typeof context.subflows, readonly FlowItem[]>>();
+      return thumbnail;
+    },
+  }),
+  taskType('its fields have other names', {
+    check: (input): { file: string } => input,
+    flow: async () => thumbnail,
+    inputs: async ({ file }, { taskId }) => ({ path: file, width: taskId.length }),
+  }),
+  taskType('the input is no object', {
+    check: (input) => String(input),
+    flow: () => decode,
+    inputs: (path) => {
+      expect<Equal<typeof path, string>>();
+      return { path };
+    },
+  }),
+  taskType('it may be missing', { check: (input): { n?: number } | null => input, flow: () => optional }),
+  taskType('an interface', { flow: (_: Settings) => thumbnail }),
+  taskType('plug-ins add to the flow', {
+    subflows: ['convert', 'introspect'],
+    flow: (_: Image, { subflows }) => linear('with more', decode, subflows, resize),
+    result: async ({ thumb }) => ({ width: thumb.width }),
+  }),
+];

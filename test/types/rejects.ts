@@ -1,12 +1,14 @@
 /** What must not compile. Only type checked: there is nothing to run. */
 import type { Task, TaskFunction } from '../../src/atoms/signature.js';
 import type { Flow, GraphFunction, LinearFunction, RunFunction, UnorderedFunction } from '../../src/flows/dataflow.js';
+import type { taskType as TaskTypeFunction } from '../../src/service/task-type.js';
 
 declare const task: TaskFunction;
 declare const linear: LinearFunction;
 declare const unordered: UnorderedFunction;
 declare const graph: GraphFunction;
 declare const run: RunFunction<{ engine?: 'serial' | 'parallel' }>;
+declare const taskType: typeof TaskTypeFunction;
 declare const index: number;
 
 const decode = task({
@@ -103,3 +105,25 @@ export const needsTooMuch: Flow<{ path: string }, {}> = thumbnail;
 export const givesTooLittle: Flow<any, { url: string }> = thumbnail;
 // @ts-expect-error a flow is no task
 export const noTask: Task = thumbnail;
+
+// Task types.
+// @ts-expect-error there is no flow
+taskType('idle', { requires: ['path'] });
+// @ts-expect-error a number is no flow
+taskType('t', { flow: () => 1 });
+// @ts-expect-error it is called 'requires'
+taskType('t', { require: ['path'], flow: () => thumbnail });
+// @ts-expect-error the flow needs 'width', which the input does not have
+taskType('t', { flow: (_: { path: string }) => thumbnail });
+// @ts-expect-error what the check makes has a path that is no string
+taskType('t', { check: () => ({ path: 1, width: 320 }), flow: () => thumbnail });
+// @ts-expect-error a string has no inputs
+taskType('t', { check: (input) => String(input), flow: () => thumbnail });
+// @ts-expect-error the flow takes an input which the check does not make
+taskType('t', { check: () => ({ path: 'a.png' }), flow: (_: { path: string; width: number }) => thumbnail });
+// @ts-expect-error 'width' is no number
+taskType('t', { flow: () => thumbnail, inputs: () => ({ path: 'a.png', width: '320' }) });
+// @ts-expect-error the flow gives no 'url'
+taskType('t', { flow: () => thumbnail, result: ({ url }) => url });
+// @ts-expect-error the input has no 'height'
+taskType('t', { flow: (_: { path: string; width: number }) => thumbnail, result: (_, { height }) => height });

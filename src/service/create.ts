@@ -1,0 +1,135 @@
+/** Puts a service together, of its options and its configuration. */
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { type Config, type ConfigOptions, configure, optionError } from '../config/index.js';
+import { ArgumentError, received } from '../errors.js';
+import type { OfferedServices } from '../load.js';
+import { DirectExecutor } from './direct.js';
+import type { ExecutorFactory } from './executor.js';
+import { defaultLogger, harmless, type Logger } from './logger.js';
+import { openRepository } from './open.js';
+import { loadPlugins } from './plugins.js';
+import { Registry, type TaskPlugin } from './registry.js';
+import type { TaskRepository } from './repository.js';
+import { TaskService } from './service.js';
+import type { TaskType } from './task-type.js';
+import { TaskflowExecutor } from './taskflow.js';
+
+/** What a service is to be. What is not said here comes from the environment, the configuration file or the defaults. */
+export interface TaskServiceOptions extends ConfigOptions {
+  /** What it can carry out. */
+  readonly types?: readonly TaskType[];
+  /** More types, executors, and parts of flows; those that `task.plugins` names come after them. */
+  readonly plugins?: readonly TaskPlugin[];
+  /** Where the records are kept. It is not closed with the service. Default: what `task.database` names. */
+  readonly repository?: TaskRepository;
+  /** What tasks may call on this thread, as `context.services.<name>(...)`. */
+  readonly services?: OfferedServices;
+  /** Where the service writes what happens. Default: errors and warnings to the standard error output. */
+  readonly logger?: Logger;
+  /** Whether `SIGTERM` and `SIGINT` close the service before they end the process. Default: `true`. */
+  readonly handleSignals?: boolean;
+}
+
+const builtIn: TaskPlugin = {
+  executors: { direct: (host) => new DirectExecutor(host), taskflow: (host) => TaskflowExecutor.create(host) },
+};
+
+/**
+ * Makes a service that takes tasks and has them carried out by the configured executor. Tasks that a killed process has left behind
+ * are settled: see {@link TaskService.recover}.
+ *
+ * @throws {@link ConfigError} when the configuration is wrong, {@link ArgumentError} when another option is
+ * @throws {@link ServiceError} `ERR_MILLRACE_DATABASE` when the database cannot be opened
+ * @example
+ * await using service = await createTaskService({ types: [thumbnailType] });
+ * const { id } = await service.submit('thumbnail', { path: 'a.png', width: 320 });
+ * const { status, result, message } = await service.finished(id);
+ */
+export async function createTaskService(options: TaskServiceOptions = {}): Promise<TaskService> {
+  const {
+    types = [],
+    plugins = [],
+    repository,
+    services = {},
+    logger,
+    handleSignals = true,
+    ...settings
+  } = check(options);
+  const config = await configure(settings);
+  const added = await loadPlugins(config);
+  const registry = new Registry([builtIn, { types }, ...plugins, ...added]);
+  const make = executorNamed(config, registry);
+  await prepareWorkDir(config);
+
+  const records = repository ?? (await openRepository(config.task.database));
+  const parts = {
+    config,
+    repository: records,
+    ownsRepository: !repository,
+    registry,
+    services,
+    logger: harmless(logger ?? defaultLogger),
+    handleSignals,
+  };
+  try {
+    return await TaskService.open(parts, make);
+  } catch (error) {
+    if (!repository) await records.close();
+    throw error;
+  }
+}
+
+/** What was chosen, by name. */
+function executorNamed(config: Config, { executors }: Registry): ExecutorFactory {
+  const { executor: name } = config.task;
+  const make = executors.get(name);
+  if (!make) {
+    const known = [...executors.keys()].map((one) => `'${one}'`).join(', ');
+    throw optionError(config, 'task.executor', `expected one of ${known}; received ${received(name)}`);
+  }
+  return async (host) => {
+    const executor = await make(host);
+    if (typeof executor?.beginProcessing === 'function') return executor;
+    throw optionError(
+      config,
+      'task.executor',
+      `expected '${name}' to make a TaskExecutor; received ${received(executor)}`,
+    );
+  };
+}
+
+/** Makes the folder for scratch files, if there is none. */
+async function prepareWorkDir(config: Config): Promise<void> {
+  const { workDir } = config.task;
+  if (workDir === undefined) return;
+  try {
+    await mkdir(resolve(workDir), { recursive: true });
+    await access(workDir, constants.W_OK);
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw optionError(config, 'task.workDir', `expected a folder that can be written to: ${reason}`, { cause });
+  }
+}
+
+function check(options: TaskServiceOptions): TaskServiceOptions {
+  const wrong = (name: string, expected: string, value: unknown) =>
+    new ArgumentError(`option '${name}' must be ${expected}; received ${received(value)}`);
+  const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+  if (!isObject(options)) throw new ArgumentError(`The options must be an object; received ${received(options)}`);
+  const { types = [], plugins = [], repository, services = {}, logger, handleSignals } = options;
+  for (const [name, list] of Object.entries({ types, plugins })) {
+    if (!Array.isArray(list)) throw wrong(name, 'a list', list);
+  }
+  for (const [name, value] of Object.entries({ repository, services, logger })) {
+    if (value !== undefined && !isObject(value)) throw wrong(name, 'an object', value);
+  }
+  for (const [name, service] of Object.entries(services)) {
+    if (typeof service !== 'function') throw wrong(`services.${name}`, 'a function', service);
+  }
+  if (handleSignals !== undefined && typeof handleSignals !== 'boolean') {
+    throw wrong('handleSignals', 'true or false', handleSignals);
+  }
+  return options;
+}

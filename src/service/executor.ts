@@ -1,0 +1,272 @@
+/**
+ * What every executor has in common: how a task goes through its states, and which message it ends with. An executor only says how
+ * a flow is run, so that whoever hands a task over cannot tell one from the other.
+ */
+import type { EventEmitter } from 'node:events';
+import type { Config } from '../config/index.js';
+import { isThenable } from '../dispatch/context.js';
+import { type EngineEvents, onAbort } from '../engine/index.js';
+import { ServiceError } from '../errors.js';
+import type { FlowItem } from '../flows/index.js';
+import type { OfferedServices } from '../load.js';
+import { logRun } from '../observe/logging.js';
+import { leftBehind } from './left-behind.js';
+import { type Logger, withError } from './logger.js';
+import { beginTask, failTask, succeedTask, type TaskRecord } from './record.js';
+import type { PreparedTask, Registry } from './registry.js';
+import type { TaskRepository } from './repository.js';
+import { checkTransition, isFinal } from './status.js';
+
+/** What the message of a task says when the reason is none of the submitter's business. */
+export const INTERNAL_ERROR = 'Task failed due to Internal Error';
+
+/** How long to wait before the database is asked again that did not answer, in ms. */
+const ASK_AGAIN = 1000;
+
+/** The tasks that this process carries out, by holder and id: services may share a repository, and so be the same holder. */
+const underWay = new Set<string>();
+
+/** A flow that is about to run. An engine is one. It tells what happens by the events of an engine. */
+export interface FlowRun extends EventEmitter<EngineEvents> {
+  /** Runs the flow to its end, and gives what it provides. */
+  run(): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** How a flow is to be run. */
+export interface FlowSetup {
+  readonly inputs: any;
+  /** Aborted when the run has to end now. */
+  readonly signal: AbortSignal;
+  /** What tasks may call. */
+  readonly services: OfferedServices;
+}
+
+/** What an executor works with. */
+export interface ExecutorHost {
+  readonly config: Config;
+  readonly repository: TaskRepository;
+  readonly registry: Registry;
+  readonly services: OfferedServices;
+  readonly logger: Logger;
+  /** Aborted when tasks under way have to end. */
+  readonly signal: AbortSignal;
+  /** A task has changed its status; `before` is how it was. */
+  changed(task: TaskRecord, before: TaskRecord): void;
+  /** The flow of a task is about to run. */
+  starting(task: TaskRecord, run: FlowRun): void;
+}
+
+/** What an executor says of itself. */
+export interface ExecutorDescription {
+  /** The name by which it was chosen. */
+  readonly executor: string;
+  /** The engine that runs its flows, if it has one. */
+  readonly engine?: 'serial' | 'parallel';
+  /** How many worker threads it may use, if it uses any. */
+  readonly workers?: number;
+}
+
+/** Makes an executor; registered by name. */
+export type ExecutorFactory = (host: ExecutorHost) => TaskExecutor | Promise<TaskExecutor>;
+
+/** Carries tasks out. A subclass says how their flows are run. */
+export abstract class TaskExecutor {
+  abstract readonly description: ExecutorDescription;
+  protected readonly host: ExecutorHost;
+
+  constructor(host: ExecutorHost) {
+    this.host = host;
+  }
+
+  /**
+   * Carries a pending task out, to its end. The task ends in `success` or in `failure`, whatever happens; if it is removed
+   * meanwhile, nothing is left of it.
+   *
+   * @throws what its flow failed with, unless that is meant for whoever submitted the task (`expose`)
+   * @throws {@link ServiceError} `ERR_MILLRACE_RECORD_NOT_FOUND`, `ERR_MILLRACE_ILLEGAL_TRANSITION` when the task is not pending,
+   *   `ERR_MILLRACE_SERVICE_CLOSED`, and `ERR_MILLRACE_DATABASE`: then nothing has happened
+   */
+  async beginProcessing(id: string): Promise<void> {
+    const key = this.#keyOf(id);
+    if (underWay.has(key)) checkTransition(id, 'processing', 'processing');
+    underWay.add(key);
+    try {
+      await this.#process(await this.#begin(id));
+    } finally {
+      underWay.delete(key);
+    }
+  }
+
+  /** Ends a task whose process was killed while it carried it out. @throws when the database does not take it */
+  async settle(task: TaskRecord): Promise<void> {
+    if (underWay.has(this.#keyOf(task.id))) return;
+    const { logger } = this.host;
+    logger.warn?.(`Task ${task.id} (${task.type}) has failed: the process that carried it out is gone`);
+    // Twice, as an answer may be lost. Whoever looks after such tasks comes again.
+    await this.#end(failTask(task, INTERNAL_ERROR, this.host.config.task.timeToLive), task, 2);
+  }
+
+  /** Frees what the executor has; no task is being carried out any more. */
+  async close(): Promise<void> {}
+
+  /** Makes the run of a flow. */
+  protected abstract load(flow: FlowItem, setup: FlowSetup): FlowRun;
+
+  #keyOf(id: string): string {
+    return `${this.host.repository.holder}/${id}`;
+  }
+
+  async #process(task: TaskRecord): Promise<void> {
+    const { registry, config } = this.host;
+    let prepared: PreparedTask;
+    try {
+      prepared = await this.#unlessAborted(registry.prepare(task, config.task.workDir));
+    } catch (error) {
+      await this.#fail(task, error, 'could not be prepared');
+      return;
+    }
+    let ended: TaskRecord;
+    try {
+      ended = succeedTask(task, await this.#carryOut(task, prepared), config.task.timeToLive);
+    } catch (error) {
+      if (await this.#fail(task, error, 'failed')) return;
+      throw error;
+    }
+    await this.#end(ended, task);
+  }
+
+  async #begin(id: string): Promise<TaskRecord> {
+    const { repository, signal } = this.host;
+    for (;;) {
+      const found = await repository.get(id);
+      if (!found) throw notFound(id);
+      signal.throwIfAborted();
+      const task = beginTask(found, repository.holder);
+      try {
+        if (!(await repository.save(task, found)) && !(await this.#isStored(task))) continue; // somebody else was faster
+      } catch (error) {
+        if (!(await this.#isStored(task))) throw error;
+      }
+      this.host.changed(task, found);
+      return task;
+    }
+  }
+
+  /** Whether a record was saved although the database could not say so, however long it takes to learn that. */
+  async #isStored(saved: TaskRecord): Promise<boolean> {
+    const { repository, signal, logger } = this.host;
+    for (;;) {
+      const last = signal.aborted;
+      try {
+        const found = await repository.get(saved.id);
+        return found !== undefined && isSame(found, saved);
+      } catch (error) {
+        logger.error?.(withError(`Task ${saved.id} (${saved.type}) may have been saved as '${saved.status}'`, error));
+        if (last) {
+          leftBehind(repository).add(saved.id);
+          throw error;
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
+    }
+  }
+
+  async #carryOut(task: TaskRecord, { flow, inputs, result }: PreparedTask): Promise<unknown> {
+    const { services, signal, logger } = this.host;
+    const run = this.load(flow, { inputs, services, signal });
+    const { debug, warn } = logger;
+    if (debug && warn) logRun(run, { debug: debug.bind(logger), warn: warn.bind(logger) }, `Task ${task.id}`);
+    this.host.starting(task, run);
+    try {
+      const made = result(await run.run());
+      return isThenable(made) ? await this.#unlessAborted(made) : made;
+    } finally {
+      await run.close();
+    }
+  }
+
+  /** What the functions of a task type come to; they have `abortGrace` to do so once the signal is aborted, as tasks have. */
+  #unlessAborted<T>(work: PromiseLike<T>): Promise<T> {
+    const { signal, config } = this.host;
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const abort = () => {
+        timer = setTimeout(reject, config.abortGrace, signal.reason);
+      };
+      const forget = onAbort(signal, abort);
+      if (signal.aborted) abort();
+      const through = () => {
+        forget();
+        clearTimeout(timer);
+      };
+      work.then(resolve, reject).then(through);
+    });
+  }
+
+  /** Ends a task as failed. Returns whether the error was meant for whoever submitted it. */
+  async #fail(task: TaskRecord, error: unknown, how: string): Promise<boolean> {
+    const { logger, config } = this.host;
+    const message = messageOf(error);
+    const line = `Task ${task.id} (${task.type}) ${how}`;
+    if (message === undefined) logger.error?.(withError(line, error));
+    else logger.info?.(`${line}: ${message}`);
+    await this.#end(failTask(task, message ?? INTERNAL_ERROR, config.task.timeToLive), task);
+    return message !== undefined;
+  }
+
+  /** Saves a task that has ended, however long that takes unless `times` says how often to try: it must not stay as it was. */
+  async #end(ended: TaskRecord, task: TaskRecord, times = Number.POSITIVE_INFINITY): Promise<void> {
+    const { repository, signal, logger } = this.host;
+    for (let time = 1; ; time++) {
+      const last = signal.aborted || time >= times;
+      try {
+        if (await repository.save(ended, task)) return this.host.changed(ended, task);
+        const found = await repository.get(task.id);
+        if (found && isSame(found, ended)) return this.host.changed(ended, task);
+        const what = !found
+          ? 'was removed'
+          : isFinal(found.status)
+            ? `has ended already, in '${found.status}'`
+            : 'is held by another process';
+        logger.warn?.(`Task ${task.id} (${task.type}) ${what}; nothing was saved`);
+        return;
+      } catch (error) {
+        logger.error?.(withError(`Task ${task.id} (${task.type}) cannot be saved as '${ended.status}'`, error));
+        if (last) {
+          leftBehind(repository).add(task.id);
+          throw error;
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
+    }
+  }
+}
+
+export function notFound(id: string): ServiceError {
+  return new ServiceError('ERR_MILLRACE_RECORD_NOT_FOUND', `There is no task ${id}`, { id });
+}
+
+/** Whether what was found is what was saved, although the database could not say so. */
+function isSame(found: TaskRecord, saved: TaskRecord): boolean {
+  const { status, holder, updatedAt, message } = saved;
+  const same = found.status === status && found.holder === holder && found.message === message;
+  return same && found.updatedAt.getTime() === updatedAt.getTime();
+}
+
+/** The message of an error that may be shown; of several errors the first, if each may be shown. */
+function messageOf(error: unknown): string | undefined {
+  try {
+    return exposed(error);
+  } catch {
+    return undefined; // what was thrown cannot be looked at
+  }
+}
+
+function exposed(error: unknown): string | undefined {
+  const { expose, errors, message } = (error ?? {}) as { expose?: unknown; errors?: unknown; message?: unknown };
+  if (expose === true) return String(message);
+  if (!(error instanceof AggregateError) || !Array.isArray(errors)) return undefined;
+  const messages = errors.map(exposed);
+  return messages.includes(undefined) ? undefined : messages[0];
+}

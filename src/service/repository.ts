@@ -1,0 +1,58 @@
+import { ArgumentError, received } from '../errors.js';
+import type { TaskRecord, TaskSummary } from './record.js';
+import type { TaskStatus } from './status.js';
+
+/** By what a list may be sorted. */
+export const SORT_KEYS = ['createdAt', 'updatedAt', 'expiresAt', 'id', 'type', 'status', 'owner'] as const;
+
+export type SortKey = (typeof SORT_KEYS)[number];
+
+/** Which tasks are listed, and in which order. */
+export interface TaskQuery {
+  readonly type?: string | undefined;
+  readonly status?: TaskStatus | undefined;
+  /** Only the tasks of this owner. */
+  readonly owner?: string | undefined;
+  /** Default: `'createdAt'`. Equal ones are sorted by `createdAt`, then by `id`; what is `null` is the least. */
+  readonly sortKey?: SortKey | undefined;
+  /** Default: `'desc'`. */
+  readonly sortDir?: 'asc' | 'desc' | undefined;
+  /** The id of the task behind which the list starts. */
+  readonly marker?: string | undefined;
+  /** How many at most; `0`: none. Default: all. */
+  readonly limit?: number | undefined;
+}
+
+/**
+ * Where task records are kept. Each method is atomic. An implementation that talks to a database waits while that is locked, for
+ * 30 s at most, and then rejects with a {@link ServiceError} `ERR_MILLRACE_DATABASE`.
+ */
+export interface TaskRepository extends AsyncDisposable {
+  /** What this connection is called as the holder of tasks. */
+  readonly holder: string;
+  /** @throws {@link ServiceError} `ERR_MILLRACE_DUPLICATE_RECORD` when there is a task with that id */
+  add(task: TaskRecord): Promise<void>;
+  /** The task with that id; `undefined` when there is none. */
+  get(id: string): Promise<TaskRecord | undefined>;
+  /** @throws {@link ArgumentError} when no task has the marker's id */
+  list(query?: TaskQuery): Promise<TaskSummary[]>;
+  /**
+   * Puts `next` in the place of `previous`, if what is stored still has the status and the holder of `previous`.
+   *
+   * @returns whether it has: `false` when the task was changed or removed meanwhile, and then nothing has happened
+   */
+  save(next: TaskRecord, previous: TaskRecord): Promise<boolean>;
+  /** @returns whether there was such a task */
+  remove(id: string): Promise<boolean>;
+  /** Removes what has expired. @returns how many there were */
+  removeExpired(now: Date): Promise<number>;
+  /** The tasks that have a holder which is gone: its process was killed before it could end them. */
+  abandoned(): Promise<TaskRecord[]>;
+  /** Waits for what is under way. From then on, every other method rejects with `ERR_MILLRACE_DATABASE`. */
+  close(): Promise<void>;
+}
+
+/** There is no task behind which a list could start. */
+export function unknownMarker(marker: string): ArgumentError {
+  return new ArgumentError(`The marker of a list must be the id of a task; received ${received(marker)}`);
+}

@@ -1,0 +1,443 @@
+/** Takes tasks, keeps their records, and has the configured executor carry them out. */
+import { EventEmitter } from 'node:events';
+import type { Config } from '../config/index.js';
+import { emitSafely } from '../engine/index.js';
+import { ArgumentError, received, ServiceError } from '../errors.js';
+import {
+  type ExecutorDescription,
+  type ExecutorFactory,
+  type ExecutorHost,
+  type FlowRun,
+  notFound,
+  type TaskExecutor,
+} from './executor.js';
+import { leftBehind } from './left-behind.js';
+import { withError } from './logger.js';
+import { type Notification, publish } from './notifications.js';
+import { isExpired, type NewTaskOptions, newTask, summaryOf, type TaskRecord, type TaskSummary } from './record.js';
+import { SORT_KEYS, type TaskQuery } from './repository.js';
+import { closeOnSignal } from './signals.js';
+import { isFinal, STATUSES } from './status.js';
+
+/** The events of a service. A listener that throws harms nothing: its error becomes a process warning. */
+export interface TaskServiceEvents {
+  create: [TaskSummary];
+  /** A task is about to be carried out. */
+  run: [TaskSummary];
+  processing: [TaskSummary];
+  success: [TaskSummary];
+  failure: [TaskSummary];
+  remove: [TaskSummary];
+  /** The flow of a task is about to run; the second argument emits what an engine does: `'flow'`, `'task'`, `'progress'`, `'log'`. */
+  start: [TaskSummary, FlowRun];
+}
+
+/** Whose tasks a call is about. */
+export interface OwnerOptions {
+  /** Only a task of this owner is found. Default: of any. */
+  readonly owner?: string | undefined;
+}
+
+/** How a service is closed. */
+export interface CloseOptions {
+  /** How long tasks under way may take to end, in ms; then they are aborted, and fail. Default: `Infinity`. */
+  readonly timeout?: number;
+}
+
+/** What a service is made of; `createTaskService()` prepares it. */
+export interface ServiceParts extends Omit<ExecutorHost, 'signal' | 'changed' | 'starting'> {
+  /** Whether to close the repository with the service. */
+  readonly ownsRepository: boolean;
+  /** Whether to close the service when the process is told to end. */
+  readonly handleSignals: boolean;
+}
+
+/** How many tasks a list has that does not say it, and how many at most. */
+const LIST_DEFAULT = 25;
+const LIST_MOST = 1000;
+/** How often to look for what has expired and what a killed process has left, in ms. */
+const SWEEP = 60_000;
+/** How long to wait before a task is tried again that could not begin, since the database did not answer, in ms. */
+const TRY_AGAIN = 1000;
+/** How often to look whether a task has ended that another process carries out, in ms. */
+const POLL = 1000;
+/** The longest delay that a timer of Node.js can have. */
+const LONGEST = 2 ** 31 - 1;
+
+/** Made by `createTaskService()`. */
+export class TaskService extends EventEmitter<TaskServiceEvents> implements AsyncDisposable {
+  readonly #parts: ServiceParts;
+  #executor!: TaskExecutor;
+  readonly #abort = new AbortController();
+  /** What has been submitted and not begun. */
+  readonly #queue: string[] = [];
+  /** How many submitted tasks are being carried out. */
+  #slots = 0;
+  /** All that is being carried out. */
+  readonly #underWay = new Set<Promise<void>>();
+  /** Emits the name of each task that has changed, and the end of all, for those who wait. */
+  readonly #changes = new EventEmitter().setMaxListeners(0);
+  /** Keeps the process alive while anything is being carried out, also what waits for nothing that would. */
+  #sweep: NodeJS.Timeout | undefined;
+  #recovering: Promise<void> | undefined;
+  #forgetSignals: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+  /** Nothing is under way any more. */
+  #closed = false;
+
+  private constructor(parts: ServiceParts) {
+    super();
+    this.#parts = parts;
+  }
+
+  /** @internal */
+  static async open(parts: ServiceParts, makeExecutor: ExecutorFactory): Promise<TaskService> {
+    const service = new TaskService(parts);
+    service.#executor = await makeExecutor({
+      ...parts,
+      signal: service.#abort.signal,
+      changed: (task, before) => service.#changed(task, before),
+      starting: (task, run) => service.#starting(task, run),
+    });
+    service.#sweep = setInterval(() => service.#sweepNow(), SWEEP).unref();
+    if (parts.handleSignals) service.#forgetSignals = closeOnSignal(() => service.close({ timeout: 0 }));
+    try {
+      await service.recover();
+    } catch (error) {
+      clearInterval(service.#sweep);
+      service.#forgetSignals?.();
+      await service.#executor.close();
+      throw error;
+    }
+    return service;
+  }
+
+  /** The configuration in force. */
+  get config(): Config {
+    return this.#parts.config;
+  }
+
+  /** What carries tasks out. */
+  get executor(): ExecutorDescription {
+    return this.#executor.description;
+  }
+
+  /**
+   * Records a task, which stays pending until {@link run} is called.
+   *
+   * @param type a registered task type
+   * @param input what to work on, as JSON. It is checked when the task is carried out.
+   * @throws {@link ServiceError} `ERR_MILLRACE_UNKNOWN_TYPE`, `ERR_MILLRACE_NOT_JSON`, `ERR_MILLRACE_DATABASE`
+   */
+  async create(type: string, input?: unknown, options?: NewTaskOptions): Promise<TaskRecord> {
+    return this.#add(this.#new(type, input, options));
+  }
+
+  /** As {@link create}, and the task is carried out as soon as its turn has come; {@link finished} waits for it. */
+  async submit(type: string, input?: unknown, options?: NewTaskOptions): Promise<TaskRecord> {
+    const { repository } = this.#parts;
+    const task = Object.freeze({ ...this.#new(type, input, options), holder: repository.holder });
+    await this.#add(task);
+    this.#enqueue(task.id);
+    return task;
+  }
+
+  /**
+   * Carries a pending task out, now, and waits until it has ended.
+   *
+   * @throws what {@link TaskExecutor.beginProcessing} throws
+   */
+  async run(id: string): Promise<void> {
+    this.#checkOpen();
+    await this.#track(this.#run(id));
+  }
+
+  /** @throws {@link ServiceError} `ERR_MILLRACE_RECORD_NOT_FOUND`, also when the task has another owner, or has expired */
+  async get(id: string, { owner }: OwnerOptions = {}): Promise<TaskRecord> {
+    const task = await this.#parts.repository.get(checkId(id));
+    if (!task || isExpired(task, new Date()) || (owner !== undefined && task.owner !== owner)) throw notFound(id);
+    return task;
+  }
+
+  /**
+   * The tasks that match, the newest first, without input, result and message. What has expired is removed before.
+   *
+   * @param query `limit` is 25 unless it is given, and 1,000 at most
+   * @throws {@link ArgumentError} when the query is wrong, or there is no task with the id of its marker
+   */
+  async list(query: TaskQuery = {}): Promise<TaskSummary[]> {
+    checkQuery(query);
+    const { repository } = this.#parts;
+    await repository.removeExpired(new Date());
+    return repository.list({ ...query, limit: Math.min(query.limit ?? LIST_DEFAULT, LIST_MOST) });
+  }
+
+  /** Removes the record of a task. One that is being carried out goes on, and leaves nothing behind. */
+  async remove(id: string, options?: OwnerOptions): Promise<void> {
+    const task = await this.get(id, options);
+    if (!(await this.#parts.repository.remove(id))) throw notFound(id);
+    this.#notify('remove', task);
+  }
+
+  /**
+   * Waits until a task has ended.
+   *
+   * @throws {@link ServiceError} as {@link get}, and `ERR_MILLRACE_SERVICE_CLOSED` when the service is closed before; the reason of
+   *   `signal` when it is aborted
+   */
+  async finished(
+    id: string,
+    { signal, ...options }: OwnerOptions & { signal?: AbortSignal } = {},
+  ): Promise<TaskRecord> {
+    for (;;) {
+      const change = this.#nextChange(id, signal); // before the look, lest it comes between the two
+      try {
+        signal?.throwIfAborted();
+        const task = await this.get(id, options);
+        if (isFinal(task.status)) return task;
+        if (!this.#closed) await change.seen;
+        if (this.#closed) throw closed();
+      } finally {
+        change.forget();
+      }
+    }
+  }
+
+  /**
+   * Looks for tasks that a killed process has left: those that it was carrying out fail, those that it had not begun are carried
+   * out. Removes what has expired. A service does so when it starts, and each minute.
+   */
+  recover(): Promise<void> {
+    this.#recovering ??= this.#track(this.#recover()).finally(() => {
+      this.#recovering = undefined;
+    });
+    return this.#recovering;
+  }
+
+  /**
+   * Closes the service: nothing more is begun, and the tasks under way end. What was submitted and not begun stays pending, for the
+   * next start.
+   */
+  close({ timeout = Number.POSITIVE_INFINITY }: CloseOptions = {}): Promise<void> {
+    if (typeof timeout !== 'number' || !(timeout >= 0)) {
+      throw new ArgumentError(
+        `option 'timeout' must be a number of milliseconds from 0; received ${received(timeout)}`,
+      );
+    }
+    this.#closing ??= this.#close();
+    const abort = () => this.#abort.abort(closed());
+    if (timeout === 0) abort();
+    else if (timeout <= LONGEST) {
+      const timer = setTimeout(abort, timeout);
+      const stop = () => clearTimeout(timer);
+      this.#closing.then(stop, stop);
+    }
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #starting(task: TaskRecord, run: FlowRun): void {
+    if (this.listenerCount('start') === 0) return;
+    emitSafely<TaskServiceEvents, 'start'>(this, 'the task service', 'start', summaryOf(task), run);
+  }
+
+  #new(type: string, input: unknown, options: NewTaskOptions | undefined): TaskRecord {
+    this.#checkOpen();
+    this.#parts.registry.typeOf(type);
+    return newTask(type, input, options);
+  }
+
+  async #add(task: TaskRecord): Promise<TaskRecord> {
+    const { repository } = this.#parts;
+    try {
+      await repository.add(task);
+    } catch (error) {
+      // The answer may have been lost.
+      if (!(await repository.get(task.id).catch(() => undefined))) {
+        leftBehind(repository).add(task.id);
+        throw error;
+      }
+    }
+    this.#notify('create', task);
+    return task;
+  }
+
+  async #recover(): Promise<void> {
+    const { repository } = this.#parts;
+    await repository.removeExpired(new Date());
+    for (const task of await repository.abandoned()) await this.#settle(task.id, async () => task);
+    const left = leftBehind(repository);
+    for (const id of [...left]) {
+      if (!left.delete(id)) continue; // another service is at it
+      await this.#settle(id, async () => {
+        const task = await repository.get(id);
+        return task?.holder === repository.holder ? task : undefined;
+      });
+    }
+  }
+
+  /** Ends a task that nobody carries out any more, or takes it on if it has not begun. */
+  async #settle(id: string, look: () => Promise<TaskRecord | undefined>): Promise<void> {
+    const { repository, logger } = this.#parts;
+    try {
+      this.#checkOpen();
+      const task = await look();
+      if (task?.status === 'processing') await this.#executor.settle(task);
+      else if (task && (await repository.save({ ...task, holder: repository.holder }, task))) this.#enqueue(id);
+    } catch (error) {
+      leftBehind(repository).add(id);
+      if (!this.#closing) logger.error?.(withError(`Task ${id} was left behind, and cannot be settled`, error));
+    }
+  }
+
+  async #sweepNow(): Promise<void> {
+    if (this.#closing) return;
+    try {
+      await this.recover();
+    } catch (error) {
+      const { logger } = this.#parts;
+      logger.error?.(withError('What has expired, or was left behind, cannot be looked for', error));
+    }
+  }
+
+  #enqueue(id: string): void {
+    if (this.#closing) leftBehind(this.#parts.repository).add(id);
+    else this.#queue.push(id);
+    this.#next();
+  }
+
+  #next(): void {
+    while (!this.#closing && this.#slots < this.#parts.config.task.concurrency && this.#queue.length > 0) {
+      this.#slots++;
+      void this.#track(this.#carryOutSubmitted(this.#queue.shift()!));
+    }
+  }
+
+  async #run(id: string): Promise<void> {
+    await this.get(id);
+    await this.#executor.beginProcessing(id);
+  }
+
+  /** Nobody waits for the error of a submitted task; the executor has logged it. */
+  async #carryOutSubmitted(id: string): Promise<void> {
+    try {
+      while (!this.#closing && !(await this.#hasBegun(id))) await new Promise((go) => setTimeout(go, TRY_AGAIN));
+    } finally {
+      if (this.#closing) leftBehind(this.#parts.repository).add(id); // it may have been too late for it
+      this.#slots--;
+      this.#next();
+    }
+  }
+
+  /** Carries a task out, unless the database does not let it begin and it is to be tried again. */
+  async #hasBegun(id: string): Promise<boolean> {
+    try {
+      await this.#executor.beginProcessing(id);
+    } catch (error) {
+      if (!isDatabaseError(error)) return true;
+      this.#parts.logger.error?.(withError(`Task ${id} cannot begin`, error));
+      return false;
+    }
+    return true;
+  }
+
+  async #track(work: Promise<void>): Promise<void> {
+    this.#underWay.add(work);
+    this.#sweep?.ref();
+    try {
+      await work;
+    } finally {
+      this.#underWay.delete(work);
+      if (this.#underWay.size === 0) this.#sweep?.unref();
+    }
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+    clearInterval(this.#sweep);
+    this.#closed = true;
+    this.#changes.emit('closed');
+    const { repository, ownsRepository } = this.#parts;
+    for (const id of this.#queue.splice(0)) leftBehind(repository).add(id);
+    try {
+      await this.#executor.close();
+    } finally {
+      this.#forgetSignals?.();
+      if (ownsRepository) await repository.close();
+    }
+  }
+
+  /** Seen when the task has changed or somebody else may have changed it, when nothing will, and when `signal` is aborted. */
+  #nextChange(id: string, signal: AbortSignal | undefined): { seen: Promise<void>; forget(): void } {
+    let wake!: () => void;
+    const seen = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    const timer = setTimeout(wake, POLL);
+    this.#changes.once(`task ${id}`, wake).once('closed', wake);
+    signal?.addEventListener('abort', wake);
+    const forget = () => {
+      clearTimeout(timer);
+      this.#changes.off(`task ${id}`, wake).off('closed', wake);
+      signal?.removeEventListener('abort', wake);
+    };
+    return { seen, forget };
+  }
+
+  #checkOpen(): void {
+    if (this.#closing) throw closed();
+  }
+
+  #changed(task: TaskRecord, before: TaskRecord): void {
+    if (task.status === 'processing') this.#notify('run', before);
+    this.#notify(task.status as Notification, task);
+  }
+
+  #notify(notification: Notification, task: TaskSummary): void {
+    const summary = summaryOf(task);
+    publish(notification, summary);
+    emitSafely<TaskServiceEvents, Notification>(this, 'the task service', notification, summary);
+    this.#changes.emit(`task ${task.id}`);
+  }
+}
+
+function closed(): ServiceError {
+  return new ServiceError('ERR_MILLRACE_SERVICE_CLOSED', 'The task service is closed');
+}
+
+function isDatabaseError(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === 'ERR_MILLRACE_DATABASE';
+}
+
+function checkId(id: unknown): string {
+  if (typeof id === 'string') return id;
+  throw new ArgumentError(`The id of a task must be a string; received ${received(id)}`);
+}
+
+function checkQuery(query: TaskQuery): void {
+  const wrong = (name: string, expected: string, value: unknown) =>
+    new ArgumentError(`list(): '${name}' must be ${expected}; received ${received(value)}`);
+  if (typeof query !== 'object' || query === null) {
+    throw new ArgumentError(`list(): the query must be an object; received ${received(query)}`);
+  }
+  const { type, owner, marker, status, sortKey, sortDir, limit, ...others } = query;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw new ArgumentError(`list(): there is no '${unknown}' to ask for`);
+  for (const [name, value] of Object.entries({ type, owner, marker })) {
+    if (value !== undefined && typeof value !== 'string') throw wrong(name, 'a string', value);
+  }
+  for (const [name, value, words] of [
+    ['status', status, STATUSES],
+    ['sortKey', sortKey, SORT_KEYS],
+    ['sortDir', sortDir, ['asc', 'desc']],
+  ] as const) {
+    if (value === undefined || (words as readonly unknown[]).includes(value)) continue;
+    throw wrong(name, words.map((word) => `'${word}'`).join(' or '), value);
+  }
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
+    throw wrong('limit', 'a whole number from 0', limit);
+  }
+}
