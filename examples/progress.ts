@@ -1,7 +1,7 @@
 /**
  * What the examples show in the terminal: how far a run is, and a table at the end.
  */
-import type { Engine } from 'millrace';
+import type { FlowRun } from 'millrace/service';
 
 type StageState = 'waiting' | 'running' | 'done' | 'failed' | 'reverted';
 
@@ -46,9 +46,10 @@ export class Progress {
     }));
   }
 
-  watch(engine: Engine): void {
-    engine.on('task', ({ name, state }) => this.#taskChanged(name, state));
-    engine.on('progress', ({ name, progress }) => this.#taskProgressed(name, progress));
+  /** An engine is such a run, and so is what an executor carries out. */
+  watch(run: FlowRun): void {
+    run.on('task', ({ name, state }) => this.#taskChanged(name, state));
+    run.on('progress', ({ name, progress }) => this.#taskProgressed(name, progress));
   }
 
   #taskChanged(task: string, state: string): void {

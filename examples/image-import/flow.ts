@@ -5,27 +5,23 @@
 import { randomUUID } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { linear, unordered } from 'millrace';
+import { chunksOf } from './chunks.js';
 import { assemble, clean, compress, inspect, prepare, sha256, sha512, store, verify } from './import.tasks.js';
 
 /** 4 MiB: long enough to be worth a trip to a worker, and short enough that the workers finish together. */
 export const CHUNK_SIZE = 4 * 1024 ** 2;
-
-/** Into how many chunks a file of `size` bytes is cut. An empty file is one empty chunk: its archive is valid, too. */
-export function countChunks(size: number, chunkSize: number): number {
-  return Math.max(1, Math.ceil(size / chunkSize));
-}
 
 /**
  * Makes the flow that imports a file of `size` bytes. It takes what {@link importInputs} gives, and provides `stored`,
  * the digests and the format. Memory is bounded by one chunk and its compressed form a worker, whatever the size.
  */
 export function importFlow(size: number, chunkSize = CHUNK_SIZE) {
-  const chunks = countChunks(size, chunkSize);
-  const compressChunks = Array.from({ length: chunks }, (_, index) => {
-    const offset = index * chunkSize;
-    const length = Math.min(chunkSize, size - offset);
-    return compress.with({ name: `compress-${index}`, inject: { index, offset, length } });
-  });
+  const parts = chunksOf(size, chunkSize);
+  const chunks = parts.length;
+  const compressChunks = parts.map((chunk) => compress.with({ name: `compress-${chunk.index}`, inject: chunk }));
+  const verifyChunks = parts.map(({ index, length }) =>
+    verify.with({ name: `verify-${index}`, inject: { index, length } }),
+  );
 
   return linear(
     'image-import',
@@ -33,11 +29,11 @@ export function importFlow(size: number, chunkSize = CHUNK_SIZE) {
     inspect,
     unordered(
       'read',
-      sha256,
-      sha512,
+      sha256.with({ inject: { chunkSize } }),
+      sha512.with({ inject: { chunkSize } }),
       linear('archive', unordered('compress', compressChunks), assemble.with({ inject: { chunks } })),
     ),
-    verify,
+    unordered('verify', verifyChunks),
     store.with({ inject: { chunks } }),
     clean,
   );

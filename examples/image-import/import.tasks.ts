@@ -4,16 +4,15 @@
  * it may have written, also when it failed half-way: that is why every path can be told from the inputs alone.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, createWriteStream, existsSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip, gzipSync } from 'node:zlib';
+import { setImmediate } from 'node:timers/promises';
+import { type Gunzip, gunzipSync, gzipSync } from 'node:zlib';
 import { task } from 'millrace';
+import { type Chunk, chunksOf } from './chunks.js';
 import { type ImageFormat, inspectFormat } from './formats.js';
 import { ImageError } from './image-error.js';
-
-const BLOCK = 1024 ** 2;
 
 const partOf = (workspace: string, index: number) => join(workspace, `part-${index}.gz`);
 const archiveOf = (workspace: string) => join(workspace, 'image.gz');
@@ -46,34 +45,60 @@ export const inspect = task(import.meta.url, {
   },
 });
 
+/**
+ * Digests the whole file, and on the way each of its chunks, from the same bytes: a chunk that has the digest of the one
+ * that was read here is part of the file that the whole digest names.
+ */
 const digest = task(import.meta.url, {
   name: 'digest',
-  requires: ['path', 'size', 'algorithm'],
-  provides: 'digest',
+  requires: ['path', 'size', 'chunkSize', 'algorithm'],
+  provides: ['digest', 'chunkDigests'],
   priority: 1, // the longest tasks start first, and the chunks fill the gaps that they leave
-  async execute({ path, size, algorithm }: { path: string; size: number; algorithm: string }, context) {
-    const hash = createHash(algorithm);
-    let read = 0;
-    for await (const block of createReadStream(path, { highWaterMark: BLOCK, signal: context.signal })) {
-      hash.update(block);
-      read += block.length;
-      if (read > size) break; // it has grown, and may never end
-      context.progress(read / size);
+  async execute(
+    { path, size, chunkSize, algorithm }: Digested,
+    context,
+  ): Promise<[digest: string, chunkDigests: string[]]> {
+    const whole = createHash(algorithm);
+    const chunkDigests: string[] = [];
+    const chunks = chunksOf(size, chunkSize);
+    for (const { offset, length } of chunks) {
+      const chunk = readAt(path, offset, length);
+      whole.update(chunk);
+      chunkDigests.push(digestOf(chunk));
+      context.progress(chunkDigests.length / chunks.length);
+      await setImmediate(); // an abort must be heard in place, too
+      context.signal.throwIfAborted();
     }
-    if (read !== size) throw changed(path, `expected ${size} bytes, found ${read > size ? 'more' : read}`);
-    return hash.digest('hex');
+    if ((await stat(path)).size > size) throw changed(path, `expected ${size} bytes, found more`);
+    return [whole.digest('hex'), chunkDigests];
   },
 });
 
-export const sha256 = digest.with({ name: 'sha256', inject: { algorithm: 'sha256' }, provides: 'sha256' });
-export const sha512 = digest.with({ name: 'sha512', inject: { algorithm: 'sha512' }, provides: 'sha512' });
+/** What a `digest` task reads, and how; sizes in bytes. */
+interface Digested {
+  readonly path: string;
+  readonly size: number;
+  readonly chunkSize: number;
+  readonly algorithm: string;
+}
+
+export const sha256 = digest.with({
+  name: 'sha256',
+  inject: { algorithm: 'sha256' },
+  provides: ['sha256', 'chunksBySha256'],
+});
+export const sha512 = digest.with({
+  name: 'sha512',
+  inject: { algorithm: 'sha512' },
+  provides: ['sha512', 'chunksBySha512'],
+});
 
 /** Compresses one chunk of the image into a gzip member of its own; members in a row are a valid gzip file. */
 export const compress = task(import.meta.url, {
   name: 'compress',
   requires: ['path', 'workspace', 'index', 'offset', 'length'],
   execute({ path, workspace, index, offset, length }: Chunk & { path: string; workspace: string }) {
-    const member = gzipSync(readChunk(path, offset, length));
+    const member = gzipSync(readAt(path, offset, length));
     writeFileSync(partOf(workspace, index), member);
     return { size: member.length };
   },
@@ -82,62 +107,71 @@ export const compress = task(import.meta.url, {
   },
 });
 
-/** Which part of the file a `compress` task reads: its number, and where it lies, in bytes. */
-export interface Chunk {
-  readonly index: number;
-  readonly offset: number;
-  readonly length: number;
-}
-
+/** Puts the members in a row, and tells where in the archive each of them ends. */
 export const assemble = task(import.meta.url, {
   name: 'assemble',
   requires: ['workspace', 'chunks'],
-  provides: 'compressedSize',
-  async execute({ workspace, chunks }: { workspace: string; chunks: number }, context) {
-    const archive = archiveOf(workspace);
-    await writeFile(archive, '');
-    for (let index = 0; index < chunks; index++) {
-      const part = partOf(workspace, index);
-      await pipeline(createReadStream(part, { highWaterMark: BLOCK }), createWriteStream(archive, { flags: 'a' }), {
-        signal: context.signal,
-      });
-      await rm(part); // at once, so that the disk never holds everything twice
-      context.progress((index + 1) / chunks);
+  provides: ['compressedSize', 'memberEnds'],
+  async execute(
+    { workspace, chunks }: { workspace: string; chunks: number },
+    context,
+  ): Promise<[compressedSize: number, memberEnds: number[]]> {
+    const memberEnds: number[] = [];
+    let end = 0;
+    const archive = openSync(archiveOf(workspace), 'w');
+    try {
+      for (let index = 0; index < chunks; index++) {
+        const part = partOf(workspace, index);
+        const member = readFileSync(part);
+        writeFileSync(archive, member);
+        rmSync(part); // at once, so that the disk never holds everything twice
+        end += member.length;
+        memberEnds.push(end);
+        context.progress((index + 1) / chunks);
+        await setImmediate();
+        context.signal.throwIfAborted();
+      }
+    } finally {
+      closeSync(archive);
     }
-    return (await stat(archive)).size;
+    return [end, memberEnds];
   },
   async revert({ workspace }) {
     await rm(archiveOf(workspace), { force: true });
   },
 });
 
-/** Reads the archive back: it must give the very bytes that were digested, or the file changed under our hands. */
+/**
+ * Reads one member of the archive back: it must give the very bytes that were digested, or the file changed under our
+ * hands. Member by member this says as much as a digest of the whole unpacked archive, and can be done on all cores: the
+ * members lie in a row, nothing before, between or behind them, as the chunks do in the file; and each must hold what both
+ * readings of the file, that for its SHA-256 and that for its SHA-512, found at its place. So the archive as a whole holds
+ * what either digest names.
+ */
 export const verify = task(import.meta.url, {
   name: 'verify',
-  requires: ['path', 'size', 'workspace', 'sha256', 'sha512'],
-  async execute(expected: { path: string; size: number; workspace: string; sha256: string; sha512: string }, context) {
-    const { path, size, workspace } = expected;
-    const hashes = { sha256: createHash('sha256'), sha512: createHash('sha512') };
-    let read = 0;
-    await pipeline(
-      createReadStream(archiveOf(workspace), { highWaterMark: BLOCK / 4 }),
-      createGunzip({ chunkSize: BLOCK / 4 }),
-      async (blocks: AsyncIterable<Buffer>) => {
-        for await (const block of blocks) {
-          hashes.sha256.update(block);
-          hashes.sha512.update(block);
-          read += block.length;
-          context.progress(Math.min(1, read / size));
-        }
-      },
-      { signal: context.signal },
-    );
-    if (read !== size) throw changed(path, `${size} bytes were digested, ${read} compressed`);
-    if (hashes.sha256.digest('hex') !== expected.sha256 || hashes.sha512.digest('hex') !== expected.sha512) {
-      throw changed(path, 'what was compressed is not what was digested');
+  requires: ['path', 'workspace', 'index', 'length', 'memberEnds', 'chunksBySha256', 'chunksBySha512'],
+  execute({ path, workspace, index, length, memberEnds, chunksBySha256, chunksBySha512 }: Verified) {
+    const start = index === 0 ? 0 : memberEnds[index - 1];
+    const member = readAt(archiveOf(workspace), start, memberEnds[index] - start);
+    const { content, rest } = unpack(member, length);
+    const found = digestOf(content);
+    if (rest > 0 || found !== chunksBySha256[index] || found !== chunksBySha512[index]) {
+      throw changed(path, `chunk ${index}: what was compressed is not what was digested`);
     }
   },
 });
+
+/** What a `verify` task reads, and what it must find. */
+interface Verified {
+  readonly path: string;
+  readonly workspace: string;
+  readonly index: number;
+  readonly length: number;
+  readonly memberEnds: readonly number[];
+  readonly chunksBySha256: readonly string[];
+  readonly chunksBySha512: readonly string[];
+}
 
 /** What the store knows of an image; written beside it as JSON. */
 export interface Manifest {
@@ -191,20 +225,35 @@ function placeOf(root: string, sha256: string): { image: string; manifest: strin
   return { image: `${place}.gz`, manifest: `${place}.json` };
 }
 
-function readChunk(path: string, offset: number, length: number): Buffer {
-  const chunk = Buffer.allocUnsafeSlow(length);
+/** What a chunk is known by. */
+function digestOf(chunk: Buffer): string {
+  return createHash('sha256').update(chunk).digest('hex');
+}
+
+/** Unpacks a member that may be damaged: it takes no more memory than its `length` bytes need. */
+function unpack(member: Buffer, length: number): { content: Buffer; rest: number } {
+  const most = Math.max(64, length); // less than 64 bytes are no size of an output for zlib
+  const options = { chunkSize: most, maxOutputLength: most, info: true };
+  // The types of Node.js do not know what `info` gives.
+  const unpacked = gunzipSync(member, options) as unknown as { buffer: Buffer; engine: Gunzip };
+  // Zeros behind a member are passed over in silence here, and would end the archive for other readers.
+  return { content: unpacked.buffer, rest: member.length - unpacked.engine.bytesWritten };
+}
+
+function readAt(path: string, offset: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(length);
   const file = openSync(path, 'r');
   try {
     let read = 0;
     while (read < length) {
-      const more = readSync(file, chunk, read, length - read, offset + read);
+      const more = readSync(file, bytes, read, length - read, offset + read);
       if (more === 0) throw changed(path, `it ends at ${offset + read} bytes, inside the chunk at ${offset}`);
       read += more;
     }
   } finally {
     closeSync(file);
   }
-  return chunk;
+  return bytes;
 }
 
 /** Removes `folder` and its parents up to `last`, as far as they are empty. */

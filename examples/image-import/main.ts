@@ -1,98 +1,120 @@
 /**
- * Imports a file into a store of images, once with the serial engine and once with the parallel one, and compares them.
+ * Imports a file into a store of images, as a service does: an `import` task is submitted, and the executor that the
+ * configuration names carries it out.
  *
  *   npm start -- disk.qcow2 --out ./store
  */
-import { constants, mkdtemp, open, rm } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { constants as os, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createPool, load, type Pool } from 'millrace';
+import type { ConfigOptions } from 'millrace';
+import { createTaskService, type ExecutorDescription, type TaskService } from 'millrace/service';
 import { Progress, table } from '../progress.js';
-import { countChunks, importFlow, importInputs } from './flow.js';
+import { countChunks } from './chunks.js';
 import { ImageError } from './image-error.js';
-import { type EngineName, type Options, readOptions, USAGE } from './options.js';
+import { type ImportResult, importType } from './import.type.js';
+import { type Options, readOptions, USAGE } from './options.js';
 
 interface Imported {
-  readonly engine: EngineName;
+  readonly by: ExecutorDescription;
   readonly seconds: number;
-  readonly sha256: string;
-  readonly sha512: string;
-  readonly path: string;
-  readonly isNew: boolean;
+  readonly result: ImportResult;
 }
 
 async function main(options: Options, signal: AbortSignal): Promise<void> {
-  const size = await sizeOf(options.file);
-  // Its threads start when the parallel engine asks for them.
-  await using pool = await createPool({ workers: options.workers });
-  console.log(`${options.file}: ${size} bytes; Node.js ${process.version}`);
-
   const imports: Imported[] = [];
-  for (const engine of options.engines) {
-    console.log(engine === 'serial' ? '\nserial' : `\nparallel, workers: ${pool.size}`);
-    imports.push(await importWith(engine, size, options, pool, signal));
-  }
-  console.log(`\n${compare(imports, size, options.out !== undefined)}`);
-
-  const [first] = imports;
-  const isEqual = imports.every(({ sha256, sha512 }) => sha256 === first.sha256 && sha512 === first.sha512);
-  console.log(`\nsha256 ${first.sha256}\ndigests equal: ${isEqual ? 'yes' : 'no'}`);
-  if (!isEqual) throw new ImageError('ERR_IMAGE_CHANGED', `${options.file} changed between the imports`);
+  for (const settings of options.settings) imports.push(await importWith(settings, options, signal));
+  if (options.compare) compare(imports, options.file);
+  else show(imports[0], options.out === undefined);
 }
 
-/** Runs the import with one engine. Without `--out` it goes to a store of its own, so that each does the whole work. */
-async function importWith(
-  engine: EngineName,
-  size: number,
-  { file, chunkSize, out }: Options,
-  pool: Pool,
-  signal: AbortSignal,
-): Promise<Imported> {
+/** Starts a service for one import. Without `--out` it has a store of its own, so that each import does the whole work. */
+async function importWith(settings: ConfigOptions, options: Options, signal: AbortSignal): Promise<Imported> {
+  const { chunkSize, out } = options;
   const root = out ?? (await mkdtemp(join(tmpdir(), 'image-import-')));
+  // The whole story of an interruption is told at the end.
+  const say = (message: string) => signal.aborted || console.error(`image-import: ${firstLine(message)}`);
   try {
-    const start = performance.now();
-    const inputs = importInputs(file, size, root);
-    await using run = load(importFlow(size, chunkSize), { inputs, engine, pool, signal });
-    const stages = { inspect: 1, sha256: 1, sha512: 1, compress: countChunks(size, chunkSize), assemble: 1 };
-    new Progress({ ...stages, verify: 1, store: 1 }).watch(run);
-    const { sha256, sha512, stored } = await run.run();
-    return { engine, seconds: (performance.now() - start) / 1000, sha256, sha512, ...stored };
+    const service = await createTaskService({
+      ...settings,
+      types: [importType({ root, chunkSize })],
+      logger: { warn: say, error: say },
+      handleSignals: false,
+    });
+    try {
+      return await importBy(service, options, signal);
+    } finally {
+      await service.close({ timeout: 0 }); // an interrupted task fails, and undoes what it has done
+    }
   } finally {
     if (out === undefined) await rm(root, { recursive: true, force: true });
   }
 }
 
-function compare(imports: readonly Imported[], size: number, isKept: boolean): string {
-  const rows = imports.map(({ engine, seconds, path, isNew }) => [
-    engine,
+/** Submits the task, shows how far it is, and how it has ended. */
+async function importBy(service: TaskService, options: Options, signal: AbortSignal): Promise<Imported> {
+  const { file, chunkSize } = options;
+  const { executor: by } = service;
+  const { database } = service.config.task;
+  // The address of a server may hold a password.
+  const records = database.startsWith('postgres') ? 'PostgreSQL' : database;
+  console.log(`\nfile      ${file}\nexecutor  ${nameOf(by)}\nrecords   ${records}`);
+
+  const start = performance.now();
+  const { id, type } = await service.submit('import', { path: file });
+  service.on('start', (task, run) => {
+    if (task.id !== id) return; // a killed process has left it, and this one carries it out
+    const chunks = countChunks(statSync(file).size, chunkSize);
+    const stages = { inspect: 1, sha256: 1, sha512: 1, compress: chunks, assemble: 1, verify: chunks, store: 1 };
+    new Progress(stages).watch(run);
+  });
+  const { status, result, message } = await service.finished(id, { signal });
+  const seconds = (performance.now() - start) / 1000;
+
+  console.log(`task      ${id} (${type})\nstatus    ${status}\nseconds   ${seconds.toFixed(2)}`);
+  if (status === 'failure') throw new ImageError('ERR_IMAGE_NOT_IMPORTED', message);
+  return { by, seconds, result: result as unknown as ImportResult };
+}
+
+function show({ seconds, result }: Imported, isRemoved: boolean): void {
+  console.log(`MB/s      ${speedOf(result.size, seconds)}\nresult    ${JSON.stringify(result, undefined, 2)}`);
+  if (isRemoved) console.log('The store was a temporary one, which is removed; --out DIR names one that is kept.');
+}
+
+function compare(imports: readonly Imported[], file: string): void {
+  const [first] = imports;
+  const rows = imports.map(({ by, seconds, result }) => [
+    nameOf(by),
     seconds.toFixed(2),
-    (size / 1e6 / seconds).toFixed(1),
-    `${(imports[0].seconds / seconds).toFixed(2)}x`,
-    path + (isNew ? '' : ' (was there already)') + (isKept ? '' : ' (removed)'),
+    speedOf(result.size, seconds),
+    `${(first.seconds / seconds).toFixed(2)}x`,
   ]);
-  return table([['engine', 'seconds', 'MB/s', 'speed-up', 'stored as'], ...rows]);
+  console.log(`\n${table([['executor', 'seconds', 'MB/s', 'speed-up'], ...rows])}`);
+
+  const { sha256, sha512 } = first.result;
+  const isEqual = imports.every(({ result }) => result.sha256 === sha256 && result.sha512 === sha512);
+  console.log(`\nsha256 ${sha256}\ndigests equal: ${isEqual ? 'yes' : 'no'}`);
+  if (!isEqual) throw new ImageError('ERR_IMAGE_CHANGED', `${file} changed between the imports`);
 }
 
-/** The size of the file in bytes, once it is sure that it is a file and may be read. */
-async function sizeOf(path: string): Promise<number> {
-  // Non-blocking, so that a named pipe is refused rather than waited for.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const found = await file.stat();
-    if (!found.isFile()) throw new ImageError('ERR_IMAGE_NOT_A_FILE', `${path} is not a regular file`);
-    return found.size;
-  } finally {
-    await file.close();
-  }
+function nameOf({ executor, engine, workers }: ExecutorDescription): string {
+  return [executor, engine, workers && `workers: ${workers}`].filter(Boolean).join(', ');
 }
 
-/** One line that says what went wrong, and what to do where the cause is not in the message. */
+function speedOf(size: number, seconds: number): string {
+  return (size / 1e6 / seconds).toFixed(1);
+}
+
+/** One line that says what went wrong. */
 function explain(error: unknown): string {
-  if (error instanceof AggregateError) return explain(error.errors[0]);
   const { name, code, message } = error as NodeJS.ErrnoException;
   if (name === 'AbortError') return 'interrupted; nothing half-done is left behind';
-  if (code === 'ENOSPC') return `${message}; free some space, or choose another disk with --out`;
-  return message.split('\n', 1)[0];
+  return firstLine(message) + (code === 'ERR_IMAGE_USAGE' ? '; --help tells the options' : '');
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0];
 }
 
 const interruption = new AbortController();
@@ -110,7 +132,6 @@ try {
   else await main(options, interruption.signal);
 } catch (error) {
   exitCode ||= 1;
-  const isUsage = error instanceof ImageError && error.code === 'ERR_IMAGE_USAGE';
-  console.error(`image-import: ${explain(error)}${isUsage ? `\n\n${USAGE}` : ''}`);
+  console.error(`image-import: ${explain(error)}`);
 }
 process.exitCode = exitCode;

@@ -1,26 +1,31 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { ConfigOptions } from 'millrace';
 import { CHUNK_SIZE } from './flow.js';
 import { ImageError } from './image-error.js';
 
-export const USAGE = `Usage: node build/examples/image-import/main.js [FILE] [options]
+export const USAGE = `Usage: npm start -- [FILE] [options]
 
-Imports an image into a store: digests it, compresses it in chunks, reads it back, and files it under its digest.
-FILE is the Node.js binary when it is left out.
+Submits a task that imports an image into a store, and has it carried out: the image is digested, compressed in chunks,
+read back, and filed under its digest. FILE is the Node.js binary when it is left out.
 
-  --engine serial|parallel|both   which engine runs the flow (both)
-  --workers N|auto                how many worker threads the parallel engine uses (auto)
-  --chunk SIZE                    how much one task compresses, 64KiB to 256MiB (4MiB)
-  --out DIR                       the store to import into (a temporary one that is removed at the end)
-  --help                          this text`;
+  --executor NAME            who carries the task out: direct or taskflow
+  --engine serial|parallel   which engine the taskflow executor has
+  --workers N|auto           how many worker threads the parallel engine uses
+  --compare                  imports FILE three times: direct, taskflow serial and taskflow parallel, and compares them
+  --chunk SIZE               how much one step compresses, 64KiB to 256MiB (4MiB)
+  --out DIR                  the store to import into (a temporary one that is removed at the end)
+  --help                     this text
 
-export type EngineName = 'serial' | 'parallel';
+What is not said comes from the environment (MILLRACE_TASK_EXECUTOR, MILLRACE_TASKFLOW_EXECUTOR_ENGINE_MODE,
+MILLRACE_TASKFLOW_EXECUTOR_MAX_WORKERS, MILLRACE_TASK_DATABASE), from millrace.config.json, or from the defaults.`;
 
 export interface Options {
   readonly help: boolean;
   readonly file: string;
-  readonly engines: readonly EngineName[];
-  readonly workers: number | 'auto';
+  readonly compare: boolean;
+  /** How each import is to be carried out; what is `undefined` is left to the configuration. */
+  readonly settings: readonly ConfigOptions[];
   /** In bytes. */
   readonly chunkSize: number;
   readonly out: string | undefined;
@@ -29,14 +34,26 @@ export interface Options {
 export function readOptions(args: readonly string[]): Options {
   const { values, positionals } = parse(args);
   if (positionals.length > 1) throw usageError(`expected one FILE, received ${positionals.length}`);
+  const { help = false, compare = false, executor, out } = values;
+  if (compare && (executor ?? values.engine) !== undefined) {
+    throw usageError('--compare has every executor and engine; leave --executor and --engine out');
+  }
+  const engine = values.engine === undefined ? undefined : readEngine(values.engine);
+  const workers = values.workers === undefined ? undefined : readWorkers(values.workers);
   return {
-    help: values.help ?? false,
+    help,
     file: resolve(positionals[0] ?? process.execPath),
-    engines: readEngines(values.engine),
-    workers: readWorkers(values.workers),
+    compare,
+    settings: compare
+      ? [choose('direct'), choose('taskflow', 'serial'), choose('taskflow', 'parallel', workers)]
+      : [choose(executor, engine, workers)],
     chunkSize: readChunkSize(values.chunk),
-    out: values.out === undefined ? undefined : resolve(values.out),
+    out: out === undefined ? undefined : resolve(out),
   };
+}
+
+function choose(executor?: string, engineMode?: 'serial' | 'parallel', maxWorkers?: number | 'auto'): ConfigOptions {
+  return { task: { executor }, taskflowExecutor: { engineMode, maxWorkers } };
 }
 
 function parse(args: readonly string[]) {
@@ -45,8 +62,10 @@ function parse(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
-        engine: { type: 'string', default: 'both' },
-        workers: { type: 'string', default: 'auto' },
+        executor: { type: 'string' },
+        engine: { type: 'string' },
+        workers: { type: 'string' },
+        compare: { type: 'boolean' },
         chunk: { type: 'string' },
         out: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -57,10 +76,9 @@ function parse(args: readonly string[]) {
   }
 }
 
-export function readEngines(text: string): readonly EngineName[] {
-  if (text === 'both') return ['serial', 'parallel'];
-  if (text === 'serial' || text === 'parallel') return [text];
-  throw usageError(`--engine must be serial, parallel or both, received '${text}'`);
+function readEngine(text: string): 'serial' | 'parallel' {
+  if (text === 'serial' || text === 'parallel') return text;
+  throw usageError(`--engine must be serial or parallel, received '${text}'`);
 }
 
 export function readWorkers(text: string): number | 'auto' {

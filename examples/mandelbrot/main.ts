@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createPool, load } from 'millrace';
-import { type EngineName, readEngines, readWorkers, usageError } from '../image-import/options.js';
+import { readWorkers, usageError } from '../image-import/options.js';
 import { Progress, table } from '../progress.js';
 import { mandelbrotFlow } from './flow.js';
 
@@ -20,6 +20,8 @@ const USAGE = `Usage: node build/examples/mandelbrot/main.js [options]
   --workers N|auto                how many worker threads the parallel engine uses (auto)
   --out FILE                      where the picture goes (mandelbrot.png)
   --help                          this text`;
+
+type EngineName = 'serial' | 'parallel';
 
 interface Drawing {
   readonly engine: EngineName;
@@ -82,6 +84,12 @@ function readSize(text: string): [width: number, height: number] {
   const [, width, height] = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/.exec(text) ?? [];
   if (width && height) return [Number(width), Number(height)];
   throw usageError(`--size must be WIDTHxHEIGHT in pixels, such as 1600x1200, received '${text}'`);
+}
+
+function readEngines(text: string): readonly EngineName[] {
+  if (text === 'both') return ['serial', 'parallel'];
+  if (text === 'serial' || text === 'parallel') return [text];
+  throw usageError(`--engine must be serial, parallel or both, received '${text}'`);
 }
 
 function readNumber(option: string, text: string): number {
