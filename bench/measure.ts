@@ -4,9 +4,13 @@ import { Bench } from 'tinybench';
 /** Something to be timed. */
 export interface Contender {
   readonly name: string;
+  /** Comes before the first turn of all contenders. */
+  open?(): Promise<void>;
   /** Comes before each turn, and is not timed. */
   prepare?(): void;
   run(): unknown;
+  /** Comes after the last turn of all contenders, whether it was opened or not. */
+  close?(): Promise<void>;
 }
 
 export interface Timing {
@@ -30,6 +34,15 @@ const MOST = 100;
  * disturbs the other as well, so that the ratio of their medians holds even where the medians do not.
  */
 export async function byTurns(contenders: readonly Contender[]): Promise<Timing[]> {
+  try {
+    for (const contender of contenders) await contender.open?.();
+    return await takeTurns(contenders);
+  } finally {
+    for (const contender of contenders) await contender.close?.();
+  }
+}
+
+async function takeTurns(contenders: readonly Contender[]): Promise<Timing[]> {
   const bench = new Bench({ iterations: 1, time: 0, warmup: false, throws: true });
   const samples = new Map<string, number[]>();
   for (const { name, prepare, run } of contenders) {
@@ -64,7 +77,8 @@ function median(values: readonly number[]): number {
 export function time(ms: number): string {
   if (ms < 1e-3) return `${(ms * 1e6).toPrecision(3)} ns`;
   if (ms < 1) return `${(ms * 1e3).toPrecision(3)} us`;
-  return `${ms.toPrecision(3)} ms`;
+  if (ms < 1e3) return `${ms.toPrecision(3)} ms`;
+  return `${(ms / 1e3).toPrecision(3)} s`;
 }
 
 /** Columns of text; those in `right` are set flush right. */
