@@ -6,7 +6,8 @@
  *   node test/run.mjs --long       with many more runs of each property, and no hurry
  *
  * The processes run under the Node.js that runs this file. Environment: `TEST_JOBS` is how many run at a time (2),
- * `TEST_TIMEOUT` how long a file may take, in seconds (120).
+ * `TEST_TIMEOUT` how long a file may take, in seconds (120). `TEST_POSTGRES` is the URL of a PostgreSQL database in which the tests
+ * may make schemas of their own, such as postgres://me@localhost/postgres; without it, PostgreSQL is left out.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -129,6 +130,7 @@ await Promise.all(
     for (const file of queue) report(await runFile(file));
   }),
 );
+if (!process.env.TEST_POSTGRES) console.log('PostgreSQL was left out, as TEST_POSTGRES is not set');
 if (sum.skipped > 0) console.log(`${sum.skipped} skipped`);
 console.log(`${sum.passed} passed, ${sum.failed} failed`);
 process.exitCode = sum.failed > 0 ? 1 : 0;
