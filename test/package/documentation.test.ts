@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { blocksOf, Project, root } from './project.js';
 
 const project = new Project();
-project.install('piscina', 'comlink', 'typescript', '@types/node');
+project.install('typescript', '@types/node');
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const docs = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`);
@@ -21,6 +21,17 @@ test('the first example of the README runs as it stands', () => {
   const bytes = readFileSync(join(project.folder, 'package.json'));
   assert.is(sha256, createHash('sha256').update(bytes).digest('hex'));
   assert.equal(gunzipSync(readFileSync(join(project.folder, target!))), bytes);
+});
+
+test('the service of the README carries a task out, as its configuration says', () => {
+  const blocks = blocksOf('README.md');
+  for (const { name, text } of blocks) if (name) project.write({ [`service/${name}`]: text });
+  const { text: config } = blocks.find(({ language }) => language === 'json')!;
+  project.write({ 'service/millrace.config.json': config });
+  const { code, output } = project.node(['service.js'], 'service');
+  assert.is(code, 0, output);
+  assert.match(output, createHash('sha256').update('to be or not to be').digest('hex'));
+  assert.match(output, /^success /);
 });
 
 /** The TypeScript of the pages, each block a module of its own; those of one page may import its named ones. */
@@ -57,15 +68,22 @@ function isDocumented(name: string): boolean {
   return docs.some((page) => place.test(read(page)));
 }
 
-const exported = [...read('src/index.ts').matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, names]) =>
-  names!
-    .split(',')
-    .map((name) => name.trim().replace(/^type /, ''))
-    .filter((name) => name !== ''),
-);
+/** The names that an entry point of the package exports. */
+function exportsOf(entry: string): string[] {
+  return [...read(entry).matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, names]) =>
+    names!
+      .split(',')
+      .map((name) => name.trim().replace(/^type /, ''))
+      .filter((name) => name !== ''),
+  );
+}
+
+const exported = [...exportsOf('src/index.ts'), ...exportsOf('src/service/index.ts')];
 
 test('the names that the package exports can be told', () => {
-  for (const name of ['task', 'run', 'Engine', 'Pool', 'TaskContext']) assert.ok(exported.includes(name), name);
+  for (const name of ['task', 'run', 'Engine', 'Pool', 'TaskContext', 'createTaskService', 'TaskRecord', 'Json']) {
+    assert.ok(exported.includes(name), name);
+  }
 });
 
 for (const name of exported) {

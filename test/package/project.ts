@@ -25,9 +25,10 @@ export class Project {
     this.write({ 'package.json': JSON.stringify({ name: 'project', private: true, type: 'module' }) });
   }
 
-  /** Installs the package, and packages of this repository by name. */
+  /** Installs the package with what it depends on, and packages of this repository by name. */
   install(...names: readonly string[]): void {
-    const others = names.map((name) => `file:${join(root, 'node_modules', name)}`);
+    const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const others = [...Object.keys(dependencies), ...names].map((name) => `file:${join(root, 'node_modules', name)}`);
     execFileSync('npm', ['install', '--offline', ...quiet, this.#tarball, ...others], {
       cwd: this.folder,
       stdio: ['ignore', 'ignore', 'inherit'],

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { blocksOf, type Ended, Project } from './project.js';
 
 const project = new Project();
-project.install('piscina', 'comlink', 'esbuild', 'tsx', 'typescript', '@types/node');
+project.install('esbuild', 'tsx', 'typescript', '@types/node');
 
 const blocks = blocksOf('docs/recipes.md');
 

@@ -11,7 +11,8 @@ test('the package contains what a user needs, and nothing else', () => {
   const built = [/^dist\/[\w-]+\.c?js$/, /^dist\/types\/[\w/-]+\.d\.ts$/];
   const others = project.packed.filter((file) => ![...expected, ...built].some((pattern) => pattern.test(file)));
   assert.equal(others, []);
-  for (const file of ['README.md', 'CHANGELOG.md', 'dist/index.js', 'dist/worker.js', 'dist/types/index.d.ts']) {
+  const types = ['dist/types/index.d.ts', 'dist/types/service/index.d.ts'];
+  for (const file of ['README.md', 'CHANGELOG.md', 'dist/index.js', 'dist/service.js', 'dist/worker.js', ...types]) {
     assert.ok(project.packed.includes(file), file);
   }
 });
@@ -33,8 +34,43 @@ test('importing the package, and running a flow serially, loads neither piscina 
   assert.is(project.node(['serial.js']).output, '42\nERR_MODULE_NOT_FOUND\n');
 });
 
+test('importing the package, and running a flow, does not load the task service', () => {
+  project.write({
+    'node_modules/millrace/dist/service.js': `throw new Error('the service was loaded');`,
+    'service.js': `import 'millrace/service';`,
+  });
+  assert.match(project.node(['service.js']).output, 'the service was loaded');
+  assert.is(project.node(['serial.js']).output, '42\nERR_MODULE_NOT_FOUND\n');
+  project.unpack();
+});
+
+for (const executor of ['direct', 'taskflow']) {
+  test(`a task service with records in memory and the ${executor} executor loads neither threads nor a database`, () => {
+    project.write({
+      'service.js': `
+        import { task } from 'millrace';
+        import { createTaskService, taskType } from 'millrace/service';
+        const answer = task(import.meta.url, { name: 'answer', provides: 'answer', execute: () => 42 });
+        const service = await createTaskService({
+          types: [taskType('ask', { flow: () => answer })],
+          task: { executor: '${executor}', database: 'memory:' },
+          taskflowExecutor: { engineMode: 'serial' },
+        });
+        const { id } = await service.submit('ask');
+        console.log(JSON.stringify((await service.finished(id)).result));
+        await service.close();
+        for (const name of ['piscina', 'comlink', 'kysely', 'pg', '@photostructure/sqlite']) {
+          await import(name).catch((error) => console.log(error.code)); // it could not have been loaded
+        }
+      `,
+    });
+    const { output } = project.node(['service.js']);
+    assert.is(output, `{"answer":42}\n${'ERR_MODULE_NOT_FOUND\n'.repeat(5)}`);
+  });
+}
+
 test('a bundler leaves the package out of a program that imports it and uses nothing of it', () => {
-  project.install('esbuild', 'piscina', 'comlink');
+  project.install('esbuild');
   project.write({ 'unused.js': `import { linear, run, task } from 'millrace';\nconsole.log('nothing');\n` });
   const bundled = project.command('esbuild', ['unused.js', '--bundle', '--format=esm', '--platform=node']);
   assert.is(bundled.code, 0, bundled.output);
