@@ -28,7 +28,12 @@ export interface TaskServiceOptions extends ConfigOptions {
   readonly services?: OfferedServices;
   /** Where the service writes what happens. Default: errors and warnings to the standard error output. */
   readonly logger?: Logger;
-  /** Whether `SIGTERM` and `SIGINT` close the service before they end the process. Default: `true`. */
+  /**
+   * Whether `SIGTERM` and `SIGINT` close the service before they end the process: what is under way is aborted and reverted. A second
+   * signal ends the process at once. A program that has a handler of its own for the signal ends the process by itself. Where tasks run
+   * in place, a signal is heard only when the one under way lets go of the thread; an endless loop there ends by `SIGKILL` alone,
+   * while on a worker thread it is ended after `abortGrace`. Default: `true`.
+   */
   readonly handleSignals?: boolean;
 }
 

@@ -64,7 +64,12 @@ const POLL = 1000;
 /** The longest delay that a timer of Node.js can have. */
 const LONGEST = 2 ** 31 - 1;
 
-/** Made by `createTaskService()`. */
+/**
+ * Made by `createTaskService()`.
+ *
+ * It keeps the process alive while a task is being carried out, and not otherwise. When the process ends all the same, or is killed, the
+ * next service on the same database settles what was left: see {@link TaskService.recover}.
+ */
 export class TaskService extends EventEmitter<TaskServiceEvents> implements AsyncDisposable {
   readonly #parts: ServiceParts;
   #executor!: TaskExecutor;
