@@ -10,7 +10,7 @@ import { ServiceError } from '../errors.js';
 import type { FlowItem } from '../flows/index.js';
 import type { OfferedServices } from '../load.js';
 import { logRun } from '../observe/logging.js';
-import { leftBehind } from './left-behind.js';
+import { careOf } from './care.js';
 import { type Logger, withError } from './logger.js';
 import { beginTask, failTask, succeedTask, type TaskRecord } from './record.js';
 import type { PreparedTask, Registry } from './registry.js';
@@ -22,9 +22,6 @@ export const INTERNAL_ERROR = 'Task failed due to Internal Error';
 
 /** How long to wait before the database is asked again that did not answer, in ms. */
 const ASK_AGAIN = 1000;
-
-/** The tasks that this process carries out, by holder and id: services may share a repository, and so be the same holder. */
-const underWay = new Set<string>();
 
 /** A flow that is about to run. An engine is one. It tells what happens by the events of an engine. */
 export interface FlowRun extends EventEmitter<EngineEvents> {
@@ -88,19 +85,18 @@ export abstract class TaskExecutor {
    *   `ERR_MILLRACE_SERVICE_CLOSED`, and `ERR_MILLRACE_DATABASE`: then nothing has happened
    */
   async beginProcessing(id: string): Promise<void> {
-    const key = this.#keyOf(id);
-    if (underWay.has(key)) checkTransition(id, 'processing', 'processing');
-    underWay.add(key);
+    const { underWay } = careOf(this.host.repository);
+    if (underWay.has(id)) checkTransition(id, 'processing', 'processing');
+    underWay.add(id);
     try {
       await this.#process(await this.#begin(id));
     } finally {
-      underWay.delete(key);
+      underWay.delete(id);
     }
   }
 
   /** Ends a task whose process was killed while it carried it out. @throws when the database does not take it */
   async settle(task: TaskRecord): Promise<void> {
-    if (underWay.has(this.#keyOf(task.id))) return;
     const { logger } = this.host;
     logger.warn?.(`Task ${task.id} (${task.type}) has failed: the process that carried it out is gone`);
     // Twice, as an answer may be lost. Whoever looks after such tasks comes again.
@@ -112,10 +108,6 @@ export abstract class TaskExecutor {
 
   /** Makes the run of a flow. */
   protected abstract load(flow: FlowItem, setup: FlowSetup): FlowRun;
-
-  #keyOf(id: string): string {
-    return `${this.host.repository.holder}/${id}`;
-  }
 
   async #process(task: TaskRecord): Promise<void> {
     const { registry, config } = this.host;
@@ -163,10 +155,7 @@ export abstract class TaskExecutor {
         return found !== undefined && isSame(found, saved);
       } catch (error) {
         logger.error?.(withError(`Task ${saved.id} (${saved.type}) may have been saved as '${saved.status}'`, error));
-        if (last) {
-          leftBehind(repository).add(saved.id);
-          throw error;
-        }
+        if (last) throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
     }
@@ -233,10 +222,7 @@ export abstract class TaskExecutor {
         return;
       } catch (error) {
         logger.error?.(withError(`Task ${task.id} (${task.type}) cannot be saved as '${ended.status}'`, error));
-        if (last) {
-          leftBehind(repository).add(task.id);
-          throw error;
-        }
+        if (last) throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
     }

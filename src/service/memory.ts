@@ -60,10 +60,8 @@ export class MemoryTaskRepository implements TaskRepository {
     return expired.length;
   }
 
-  /** None: when its process is gone, so are its tasks. */
-  async abandoned(): Promise<TaskRecord[]> {
-    this.#tasks();
-    return [];
+  async held(): Promise<TaskRecord[]> {
+    return [...this.#tasks().values()].filter(({ holder }) => holder === this.holder);
   }
 
   async close(): Promise<void> {

@@ -46,8 +46,11 @@ export interface TaskRepository extends AsyncDisposable {
   remove(id: string): Promise<boolean>;
   /** Removes what has expired. @returns how many there were */
   removeExpired(now: Date): Promise<number>;
-  /** The tasks that have a holder which is gone: its process was killed before it could end them. */
-  abandoned(): Promise<TaskRecord[]>;
+  /**
+   * The tasks that this connection holds, and those whose holder is gone: its process was killed before it could end them. The tasks
+   * of other living connections are not among them.
+   */
+  held(): Promise<TaskRecord[]>;
   /** Waits for what is under way. From then on, every other method rejects with `ERR_MILLRACE_DATABASE`. */
   close(): Promise<void>;
 }

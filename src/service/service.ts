@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { Config } from '../config/index.js';
 import { emitSafely } from '../engine/index.js';
 import { ArgumentError, received, ServiceError } from '../errors.js';
+import { type Care, careOf } from './care.js';
 import {
   type ExecutorDescription,
   type ExecutorFactory,
@@ -11,7 +12,6 @@ import {
   notFound,
   type TaskExecutor,
 } from './executor.js';
-import { leftBehind } from './left-behind.js';
 import { withError } from './logger.js';
 import { type Notification, publish } from './notifications.js';
 import { isExpired, type NewTaskOptions, newTask, summaryOf, type TaskRecord, type TaskSummary } from './record.js';
@@ -72,6 +72,7 @@ const LONGEST = 2 ** 31 - 1;
  */
 export class TaskService extends EventEmitter<TaskServiceEvents> implements AsyncDisposable {
   readonly #parts: ServiceParts;
+  readonly #care: Care;
   #executor!: TaskExecutor;
   readonly #abort = new AbortController();
   /** What has been submitted and not begun. */
@@ -93,6 +94,7 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
   private constructor(parts: ServiceParts) {
     super();
     this.#parts = parts;
+    this.#care = careOf(parts.repository);
   }
 
   /** @internal */
@@ -142,8 +144,7 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
   async submit(type: string, input?: unknown, options?: NewTaskOptions): Promise<TaskRecord> {
     const { repository } = this.#parts;
     const task = Object.freeze({ ...this.#new(type, input, options), holder: repository.holder });
-    await this.#add(task);
-    this.#enqueue(task.id);
+    await this.#enqueue(task.id, () => this.#add(task));
     return task;
   }
 
@@ -158,9 +159,9 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
   }
 
   /** @throws {@link ServiceError} `ERR_MILLRACE_RECORD_NOT_FOUND`, also when the task has another owner, or has expired */
-  async get(id: string, { owner }: OwnerOptions = {}): Promise<TaskRecord> {
-    const task = await this.#parts.repository.get(checkId(id));
-    if (!task || isExpired(task, new Date()) || (owner !== undefined && task.owner !== owner)) throw notFound(id);
+  async get(id: string, options?: OwnerOptions): Promise<TaskRecord> {
+    const task = await this.#find(id, options);
+    if (isExpired(task, new Date())) throw notFound(id);
     return task;
   }
 
@@ -198,7 +199,7 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
       const change = this.#nextChange(id, signal); // before the look, lest it comes between the two
       try {
         signal?.throwIfAborted();
-        const task = await this.get(id, options);
+        const task = await this.#find(id, options); // also one that may be forgotten as soon as it has ended
         if (isFinal(task.status)) return task;
         if (!this.#closed) await change.seen;
         if (this.#closed) throw closed();
@@ -255,46 +256,38 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
     return newTask(type, input, options);
   }
 
+  async #find(id: string, { owner }: OwnerOptions = {}): Promise<TaskRecord> {
+    const task = await this.#parts.repository.get(checkId(id));
+    if (!task || (owner !== undefined && task.owner !== owner)) throw notFound(id);
+    return task;
+  }
+
   async #add(task: TaskRecord): Promise<TaskRecord> {
     const { repository } = this.#parts;
     try {
       await repository.add(task);
     } catch (error) {
       // The answer may have been lost.
-      if (!(await repository.get(task.id).catch(() => undefined))) {
-        leftBehind(repository).add(task.id);
-        throw error;
-      }
+      if (!(await repository.get(task.id).catch(() => undefined))) throw error;
     }
     this.#notify('create', task);
     return task;
   }
 
   async #recover(): Promise<void> {
-    const { repository } = this.#parts;
-    await repository.removeExpired(new Date());
-    for (const task of await repository.abandoned()) await this.#settle(task.id, async () => task);
-    const left = leftBehind(repository);
-    for (const id of [...left]) {
-      if (!left.delete(id)) continue; // another service is at it
-      await this.#settle(id, async () => {
-        const task = await repository.get(id);
-        return task?.holder === repository.holder ? task : undefined;
-      });
-    }
-  }
-
-  /** Ends a task that nobody carries out any more, or takes it on if it has not begun. */
-  async #settle(id: string, look: () => Promise<TaskRecord | undefined>): Promise<void> {
     const { repository, logger } = this.#parts;
-    try {
-      this.#checkOpen();
-      const task = await look();
-      if (task?.status === 'processing') await this.#executor.settle(task);
-      else if (task && (await repository.save({ ...task, holder: repository.holder }, task))) this.#enqueue(id);
-    } catch (error) {
-      leftBehind(repository).add(id);
-      if (!this.#closing) logger.error?.(withError(`Task ${id} was left behind, and cannot be settled`, error));
+    await repository.removeExpired(new Date());
+    const before = new Set([...this.#care.queued, ...this.#care.underWay]); // these may end while the list is made
+    for (const task of await repository.held()) {
+      const { id } = task;
+      if (this.#closing) return;
+      if (before.has(id) || this.#care.has(id)) continue;
+      try {
+        if (task.status === 'processing') await this.#executor.settle(task);
+        else await this.#enqueue(id, () => repository.save({ ...task, holder: repository.holder }, task));
+      } catch (error) {
+        logger.error?.(withError(`Task ${id} was left behind, and cannot be settled`, error));
+      }
     }
   }
 
@@ -308,9 +301,16 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
     }
   }
 
-  #enqueue(id: string): void {
-    if (this.#closing) leftBehind(this.#parts.repository).add(id);
-    else this.#queue.push(id);
+  /** Puts a task into the queue, once `hold` has made this connection its holder. */
+  async #enqueue(id: string, hold: () => Promise<unknown>): Promise<void> {
+    this.#care.queued.add(id);
+    try {
+      if ((await hold()) && !this.#closing) this.#queue.push(id);
+      else this.#care.queued.delete(id);
+    } catch (error) {
+      this.#care.queued.delete(id);
+      throw error;
+    }
     this.#next();
   }
 
@@ -331,7 +331,7 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
     try {
       while (!this.#closing && !(await this.#hasBegun(id))) await new Promise((go) => setTimeout(go, TRY_AGAIN));
     } finally {
-      if (this.#closing) leftBehind(this.#parts.repository).add(id); // it may have been too late for it
+      this.#care.queued.delete(id);
       this.#slots--;
       this.#next();
     }
@@ -366,7 +366,7 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
     this.#closed = true;
     this.#changes.emit('closed');
     const { repository, ownsRepository } = this.#parts;
-    for (const id of this.#queue.splice(0)) leftBehind(repository).add(id);
+    for (const id of this.#queue.splice(0)) this.#care.queued.delete(id);
     try {
       await this.#executor.close();
     } finally {

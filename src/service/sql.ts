@@ -107,17 +107,17 @@ export class SqlTaskRepository implements TaskRepository {
     });
   }
 
-  async abandoned(): Promise<TaskRecord[]> {
-    const held = await this.#database.run((db) =>
+  async held(): Promise<TaskRecord[]> {
+    const holders = await this.#database.run((db) =>
       db.selectFrom(TABLE).select('holder').distinct().where('holder', 'is not', null).execute(),
     );
-    const gone: string[] = [];
-    for (const { holder } of held) {
-      if (await this.#database.isGone(holder!)) gone.push(holder!);
+    const found: string[] = [];
+    for (const { holder } of holders) {
+      if (holder === this.holder || (await this.#database.isGone(holder!))) found.push(holder!);
     }
-    if (gone.length === 0) return [];
+    if (found.length === 0) return [];
     const rows = await this.#database.run((db) =>
-      db.selectFrom(TABLE).selectAll().where('holder', 'in', gone).orderBy('created_at').orderBy('id').execute(),
+      db.selectFrom(TABLE).selectAll().where('holder', 'in', found).orderBy('created_at').orderBy('id').execute(),
     );
     return rows.map(recordOf);
   }

@@ -77,9 +77,9 @@ export class Database implements AsyncDisposable {
     }
   }
 
-  /** Whether the connection of that name has come to its end. */
-  async isGone(holder: string): Promise<boolean> {
-    return holder !== this.holder && (await this.run((db) => this.#backend.isGone(db, holder)));
+  /** Whether another connection, of that name, has come to its end. */
+  isGone(holder: string): Promise<boolean> {
+    return this.run((db) => this.#backend.isGone(db, holder));
   }
 
   /** Waits for what is under way. */

@@ -144,16 +144,16 @@ function contract(
     const idle = await start('holder', url);
     const blocked = await start('holder', url, 'blocked');
     await using repository = await openRepository(url);
-    assert.equal(await repository.abandoned(), []);
+    assert.equal(await repository.held(), []);
     await kill(killed.child);
     // The server may take a moment to notice.
-    let found = await repository.abandoned();
-    while (found.length === 0) found = await repository.abandoned();
+    let found = await repository.held();
+    while (found.length === 0) found = await repository.held();
     assert.equal(found, [await repository.get(killed.line)]);
     await using another = await openRepository(url);
-    assert.equal(await another.abandoned(), found);
+    assert.equal(await another.held(), found);
     await kill(blocked.child);
-    while (found.length < 2) found = await another.abandoned();
+    while (found.length < 2) found = await another.held();
     assert.equal(found.map(({ id }) => id).sort(), [killed.line, blocked.line].sort());
     await kill(idle.child);
   });
@@ -295,7 +295,7 @@ sqlite('SQLite: the lock file that a killed process leaves goes with the next st
   assert.is(beside(path(url)).filter((end) => end.endsWith('.lock')).length, 2);
   const repository = await openRepository(url);
   assert.is(beside(path(url)).filter((end) => end.endsWith('.lock')).length, 2);
-  assert.is((await repository.abandoned()).length, 1);
+  assert.is((await repository.held()).length, 1);
   await repository.close();
   await kill(living.child);
   await openElsewhere(url);
@@ -340,11 +340,11 @@ if (server) {
     await onServer(`select pg_terminate_backend(pid, 5000) ${others}`);
     assert.equal(await repository.get(task.id), task);
     // The other process has taken its lock again as soon as it is not found abandoned any more.
-    while ((await repository.abandoned()).length > 0) await sleep(10);
+    while ((await repository.held()).length > 0) await sleep(10);
     await kill(child);
-    while ((await repository.abandoned()).length === 0) await sleep(10);
+    while ((await repository.held()).length === 0) await sleep(10);
     assert.equal(
-      (await repository.abandoned()).map(({ id }) => id),
+      (await repository.held()).map(({ id }) => id),
       [line],
     );
   });

@@ -254,11 +254,15 @@ function contract(name: string, place: () => Promise<{ url: string; remove(): Pr
     await fc.assert(property, { numRuns, endOnFailure: true });
   });
 
-  test(`${name}: nothing is abandoned that this connection holds`, async () => {
+  test(`${name}: a connection knows what it holds`, async () => {
     const task = newTask('type');
     await repository.add(task);
-    await repository.save(beginTask(task, repository.holder), task);
-    assert.equal(await repository.abandoned(), []);
+    assert.equal(await repository.held(), []);
+    const begun = beginTask(task, repository.holder);
+    await repository.save(begun, task);
+    assert.equal(await repository.held(), [begun]);
+    await repository.save(succeedTask(begun, null, 1), begun);
+    assert.equal(await repository.held(), []);
   });
 
   test(`${name}: once closed, it refuses whatever is asked`, async () => {
@@ -274,7 +278,7 @@ function contract(name: string, place: () => Promise<{ url: string; remove(): Pr
       () => other.save(beginTask(task, 'x'), task),
       () => other.remove(task.id),
       () => other.removeExpired(new Date()),
-      () => other.abandoned(),
+      () => other.held(),
     ];
     for (const call of calls) assert.is((await failure(call)).code, 'ERR_MILLRACE_DATABASE');
   });

@@ -369,7 +369,7 @@ overEveryExecutor((test, options) => {
 }, few);
 
 test('a service does not open while its database does not answer, and opens when it does', async () => {
-  for (const trouble of ['removeExpired', 'abandoned']) {
+  for (const trouble of ['removeExpired', 'held']) {
     const repository = new FaultyRepository(({ method }) => (method === trouble ? 'refuses' : undefined));
     const options = { repository, logger: {}, task: { executor: 'direct' } };
     const error = await createTaskService(options).then(
