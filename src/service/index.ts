@@ -19,6 +19,7 @@ export type { Json } from './json.js';
 export type { Logger } from './logger.js';
 export { MemoryTaskRepository } from './memory.js';
 export { openRepository } from './open.js';
+export type { SortKey, TaskQuery } from './query.js';
 export {
   beginTask,
   failTask,
@@ -29,7 +30,7 @@ export {
   type TaskSummary,
 } from './record.js';
 export type { PreparedTask, Registry, TaskPlugin } from './registry.js';
-export type { SortKey, TaskQuery, TaskRepository } from './repository.js';
+export type { TaskRepository } from './repository.js';
 export type { CloseOptions, OwnerOptions, TaskService, TaskServiceEvents } from './service.js';
 export { isFinal, type TaskStatus, TRANSITIONS } from './status.js';
 export { type FlowContext, type SubflowFactory, type TaskType, type TaskTypeOptions, taskType } from './task-type.js';

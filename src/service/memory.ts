@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { ServiceError } from '../errors.js';
+import { type TaskQuery, unknownMarker } from './query.js';
 import { isExpired, summaryOf, type TaskRecord, type TaskSummary } from './record.js';
-import { type TaskQuery, type TaskRepository, unknownMarker } from './repository.js';
+import type { TaskRepository } from './repository.js';
 
 /** Task records in the memory of this process, gone with it. */
 export class MemoryTaskRepository implements TaskRepository {

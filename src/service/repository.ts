@@ -1,27 +1,5 @@
-import { ArgumentError, received } from '../errors.js';
+import type { TaskQuery } from './query.js';
 import type { TaskRecord, TaskSummary } from './record.js';
-import type { TaskStatus } from './status.js';
-
-/** By what a list may be sorted. */
-export const SORT_KEYS = ['createdAt', 'updatedAt', 'expiresAt', 'id', 'type', 'status', 'owner'] as const;
-
-export type SortKey = (typeof SORT_KEYS)[number];
-
-/** Which tasks are listed, and in which order. */
-export interface TaskQuery {
-  readonly type?: string | undefined;
-  readonly status?: TaskStatus | undefined;
-  /** Only the tasks of this owner. */
-  readonly owner?: string | undefined;
-  /** Default: `'createdAt'`. Equal ones are sorted by `createdAt`, then by `id`; what is `null` is the least. */
-  readonly sortKey?: SortKey | undefined;
-  /** Default: `'desc'`. */
-  readonly sortDir?: 'asc' | 'desc' | undefined;
-  /** The id of the task behind which the list starts. */
-  readonly marker?: string | undefined;
-  /** How many at most; `0`: none. Default: all. */
-  readonly limit?: number | undefined;
-}
 
 /**
  * Where task records are kept. Each method is atomic. An implementation that talks to a database waits while that is locked, for
@@ -53,9 +31,4 @@ export interface TaskRepository extends AsyncDisposable {
   held(): Promise<TaskRecord[]>;
   /** Waits for what is under way. From then on, every other method rejects with `ERR_MILLRACE_DATABASE`. */
   close(): Promise<void>;
-}
-
-/** There is no task behind which a list could start. */
-export function unknownMarker(marker: string): ArgumentError {
-  return new ArgumentError(`The marker of a list must be the id of a task; received ${received(marker)}`);
 }

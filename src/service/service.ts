@@ -14,10 +14,10 @@ import {
 } from './executor.js';
 import { withError } from './logger.js';
 import { type Notification, publish } from './notifications.js';
+import { checkQuery, type TaskQuery } from './query.js';
 import { isExpired, type NewTaskOptions, newTask, summaryOf, type TaskRecord, type TaskSummary } from './record.js';
-import { SORT_KEYS, type TaskQuery } from './repository.js';
 import { closeOnSignal } from './signals.js';
-import { isFinal, STATUSES } from './status.js';
+import { isFinal } from './status.js';
 
 /** The events of a service. A listener that throws harms nothing: its error becomes a process warning. */
 export interface TaskServiceEvents {
@@ -420,29 +420,4 @@ function isDatabaseError(error: unknown): boolean {
 function checkId(id: unknown): string {
   if (typeof id === 'string') return id;
   throw new ArgumentError(`The id of a task must be a string; received ${received(id)}`);
-}
-
-function checkQuery(query: TaskQuery): void {
-  const wrong = (name: string, expected: string, value: unknown) =>
-    new ArgumentError(`list(): '${name}' must be ${expected}; received ${received(value)}`);
-  if (typeof query !== 'object' || query === null) {
-    throw new ArgumentError(`list(): the query must be an object; received ${received(query)}`);
-  }
-  const { type, owner, marker, status, sortKey, sortDir, limit, ...others } = query;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) throw new ArgumentError(`list(): there is no '${unknown}' to ask for`);
-  for (const [name, value] of Object.entries({ type, owner, marker })) {
-    if (value !== undefined && typeof value !== 'string') throw wrong(name, 'a string', value);
-  }
-  for (const [name, value, words] of [
-    ['status', status, STATUSES],
-    ['sortKey', sortKey, SORT_KEYS],
-    ['sortDir', sortDir, ['asc', 'desc']],
-  ] as const) {
-    if (value === undefined || (words as readonly unknown[]).includes(value)) continue;
-    throw wrong(name, words.map((word) => `'${word}'`).join(' or '), value);
-  }
-  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
-    throw wrong('limit', 'a whole number from 0', limit);
-  }
 }

@@ -1,8 +1,9 @@
 import type { ExpressionBuilder, Kysely } from 'kysely';
 import { ServiceError } from '../errors.js';
 import type { Database, Tables, TaskRow } from '../storage/index.js';
+import { type SortKey, type TaskQuery, unknownMarker } from './query.js';
 import { isText, summaryOf, type TaskRecord, type TaskSummary } from './record.js';
-import { type SortKey, type TaskQuery, type TaskRepository, unknownMarker } from './repository.js';
+import type { TaskRepository } from './repository.js';
 import type { TaskStatus } from './status.js';
 
 const TABLE = 'millrace_tasks';

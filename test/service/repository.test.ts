@@ -6,8 +6,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ArgumentError, ServiceError } from '../../src/errors.js';
 import { openRepository } from '../../src/service/open.js';
+import { SORT_KEYS, type TaskQuery } from '../../src/service/query.js';
 import { beginTask, failTask, newTask, succeedTask, type TaskRecord } from '../../src/service/record.js';
-import { SORT_KEYS, type TaskQuery, type TaskRepository } from '../../src/service/repository.js';
+import type { TaskRepository } from '../../src/service/repository.js';
 import { STATUSES } from '../../src/service/status.js';
 import { newFile, newSchema, server } from '../fixtures/service/places.js';
 
