@@ -74,6 +74,7 @@ export class RunError extends Error {
 }
 
 export type RunErrorCode =
+  | 'ERR_MILLRACE_BAD_DECIDER' // a decider did not answer
   | 'ERR_MILLRACE_BAD_RESULT' // a task did not return what it says it provides
   | 'ERR_MILLRACE_CLOSED' // the engine or the pool has been closed
   | 'ERR_MILLRACE_INVALID_STATE' // not now: the engine is running, closed, not compiled, ...

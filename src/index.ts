@@ -42,5 +42,15 @@ export {
   type ServiceErrorCode,
   WrappedFailure,
 } from './errors.js';
-export { type Flow, type FlowItem, type GraphFlow, graph, linear, unordered } from './flows/index.js';
+export {
+  type Decider,
+  type DeciderDepth,
+  type Flow,
+  type FlowItem,
+  type GraphFlow,
+  graph,
+  type LinkOptions,
+  linear,
+  unordered,
+} from './flows/index.js';
 export { createPool, type LoadOptions, load, type OfferedServices, type RunOptions, run } from './load.js';

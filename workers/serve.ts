@@ -3,8 +3,7 @@
  * what became of them.
  */
 import { MessagePort } from 'node:worker_threads';
-import { type Definition, Failure, revertArguments, type Transferred, thread } from '../src/atoms/index.js';
-import { isThenable } from '../src/dispatch/context.js';
+import { type Definition, Failure, isThenable, revertArguments, type Transferred, thread } from '../src/atoms/index.js';
 import { RunError } from '../src/errors.js';
 import {
   BY_VALUE,

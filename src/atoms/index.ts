@@ -5,4 +5,5 @@ export { registered, registeredNames, type Transferred, thread } from './registr
 export { type RevertExtras, revertArguments } from './revert.js';
 export type * from './signature.js';
 export { isTask, TaskAtom, task } from './task.js';
+export { isThenable } from './thenable.js';
 export { share, transfer } from './transfer.js';

@@ -1,7 +1,7 @@
 /** Runs atoms on the scheduler's thread: all of a serial run, and in a parallel one those that do not travel. */
+import { isThenable } from '../atoms/index.js';
 import type { Dispatcher, RunHost, Scheduler } from '../engine/index.js';
 import { Budget } from './budget.js';
-import { isThenable } from './context.js';
 import { aborted, type ContextHost, callAtom, LocalContext, type Patience, timedOut, Waiting } from './local.js';
 
 /** Starts one atom at a time; the engine that is called `serial`. */

@@ -250,14 +250,13 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     const { signal, services } = this.#setup;
     const { concurrent, abortGrace, taskTimeout } = connection;
     const scheduler = new Scheduler({
-      ...{ binding: this.#binding!, ledger: this.#ledger!, concurrent },
+      ...{ binding: this.#binding!, ledger: this.#ledger!, concurrent, observed: this.#observed },
       events: {
         task: (event) => this.#notify('task', event),
         progress: (event) => this.#notify('progress', event),
         log: (event) => this.#notify('log', event),
       },
     });
-    scheduler.observed = this.#observed;
     const run = new Run(scheduler, (settled) =>
       connection.dispatcher({
         ...{ scheduler, services, abortGrace, settled },

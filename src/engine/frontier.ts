@@ -11,6 +11,9 @@ import { FAILURE, PENDING, REVERT_FAILURE, REVERTING, SUCCESS, TASK_STATES } fro
 /** Where an atom may run. */
 export type Place = 'here' | 'away';
 
+/** Asks whether an atom whose turn has come may run. `false`: it is passed over; `undefined`: nothing more is to run. */
+export type Decide = (atom: number) => boolean | undefined;
+
 export interface Frontier {
   /** Whether nothing is ready now. */
   readonly empty: boolean;
@@ -32,9 +35,17 @@ class Walk implements Frontier {
   readonly #end: number;
   readonly #states: Uint8Array;
   readonly #wanted: Uint8Array;
+  readonly #decide: Decide | undefined;
   #next = 0;
 
-  constructor(order: Int32Array | undefined, end: number, states: Uint8Array, wanted: Uint8Array) {
+  constructor(
+    order: Int32Array | undefined,
+    end: number,
+    states: Uint8Array,
+    wanted: Uint8Array,
+    decide: Decide | undefined,
+  ) {
+    this.#decide = decide;
     this.#order = order;
     this.#end = end;
     this.#states = states;
@@ -46,9 +57,13 @@ class Walk implements Frontier {
   }
 
   take(): number {
-    const atom = this.#peek();
-    this.#next++;
-    return atom;
+    for (;;) {
+      const atom = this.#peek();
+      this.#next++;
+      if (this.#decide === undefined || atom < 0) return atom;
+      const decision = this.#decide(atom);
+      if (decision !== false) return decision ? atom : -1;
+    }
   }
 
   leave(): void {}
@@ -63,18 +78,23 @@ class Walk implements Frontier {
 }
 
 /** In the order of the plan. */
-export function forwards({ order, size }: Plan, { states }: Ledger): Frontier {
-  return new Walk(order, size, states, TO_RUN);
+export function forwards({ order, size }: Plan, { states }: Ledger, decide: Decide | undefined): Frontier {
+  return new Walk(order, size, states, TO_RUN, decide);
 }
 
 /** In the reverse order of finishing. */
 export function backwards({ finished, finishedCount, states }: Ledger): Frontier {
   const order = finished.slice(0, finishedCount).reverse();
-  return new Walk(order, finishedCount, states, TO_REVERT);
+  return new Walk(order, finishedCount, states, TO_REVERT, undefined);
 }
 
-export function concurrently(plan: Plan, { states }: Ledger, runsHere: (atom: number) => boolean): ReadySet {
-  return new ReadySet(plan, plan.successors, plan.waits, ranks(plan), states, TO_RUN, runsHere);
+export function concurrently(
+  plan: Plan,
+  { states }: Ledger,
+  runsHere: (atom: number) => boolean,
+  decide: Decide | undefined,
+): ReadySet {
+  return new ReadySet(plan, plan.successors, plan.waits, ranks(plan), states, TO_RUN, runsHere, decide);
 }
 
 /** What waited for an atom is reverted before it; among ready atoms, the one that finished last goes first. */
@@ -93,7 +113,7 @@ export function backwardsConcurrently(
     rank[atom[i]] = i;
   }
   const edges = reversed(plan.successors, plan.nodes);
-  return new ReadySet(plan, edges, waits, { rank, atom }, states, TO_REVERT, runsHere);
+  return new ReadySet(plan, edges, waits, { rank, atom }, states, TO_REVERT, runsHere, undefined);
 }
 
 /** The ready atoms of a concurrent run. */
@@ -112,6 +132,7 @@ export class ReadySet implements Frontier {
   readonly #states: Uint8Array;
   readonly #wanted: Uint8Array;
   readonly #runsHere: (atom: number) => boolean;
+  readonly #decide: Decide | undefined;
 
   constructor(
     plan: Plan,
@@ -121,6 +142,7 @@ export class ReadySet implements Frontier {
     states: Uint8Array,
     wanted: Uint8Array,
     runsHere: (atom: number) => boolean,
+    decide: Decide | undefined,
   ) {
     this.edges = edges;
     this.left = waits.slice();
@@ -130,6 +152,7 @@ export class ReadySet implements Frontier {
     this.#states = states;
     this.#wanted = wanted;
     this.#runsHere = runsHere;
+    this.#decide = decide;
     for (let node = 0; node < plan.nodes; node++) if (waits[node] === 0) this.#arrive(node);
     this.#pass();
   }
@@ -167,7 +190,14 @@ export class ReadySet implements Frontier {
 
   #arrive(node: number): void {
     if (node >= this.#size || this.#wanted[this.#states[node]] === 0) this.#passing.push(node);
+    else if (this.#decide !== undefined) this.#decideOn(node, this.#decide);
     else if (this.#claimed[node] === 0) this.#push(node);
+  }
+
+  #decideOn(atom: number, decide: Decide): void {
+    const decision = decide(atom);
+    if (decision) this.#push(atom);
+    else if (decision === false) this.#passing.push(atom);
   }
 
   #push(atom: number): void {

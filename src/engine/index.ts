@@ -1,4 +1,5 @@
-export { bind, checkInputs } from './bind.js';
+export { type Binding, bind, checkInputs } from './bind.js';
+export { ignoredFrom } from './decide.js';
 export type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
 export { emitSafely } from './emit.js';
 export { type Connection, Engine, type EngineSetup } from './engine.js';
@@ -17,4 +18,4 @@ export { Ledger, type Storage } from './ledger.js';
 export { onAbort } from './on-abort.js';
 export { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
 export type { Scheduler } from './scheduler.js';
-export type { EngineState, FlowState, TaskState } from './states.js';
+export { type EngineState, type FlowState, IGNORE, PENDING, type TaskState } from './states.js';

@@ -6,6 +6,7 @@ import { markFailed } from '../wire/index.js';
 import type { Binding } from './bind.js';
 import {
   FAILURE,
+  IGNORE,
   PENDING,
   REVERT_FAILURE,
   REVERTED,
@@ -44,6 +45,8 @@ export class Ledger implements Storage {
   /** The atoms that have run, in the order in which they finished. */
   readonly finished: Int32Array;
   finishedCount = 0;
+  /** How many atoms were ignored. */
+  ignoredCount = 0;
   /** Whether what has run is being reverted, or will be when the run goes on. */
   reverting = false;
 
@@ -104,6 +107,12 @@ export class Ledger implements Storage {
     return failure;
   }
 
+  /** An atom is not to run in this run. */
+  ignore(atom: number): void {
+    this.states[atom] = IGNORE;
+    this.ignoredCount++;
+  }
+
   /** The names of the tasks that run now. */
   runningTasks(): string[] {
     return this.#plan.atoms
@@ -140,7 +149,7 @@ export class Ledger implements Storage {
     const { size, picks } = this.#plan;
     if (source < size) return this.results[source];
     const pick = picks[source - size];
-    return (this.results[pick.atom] as Record<string | number, unknown>)[pick.key];
+    return (this.results[pick.atom] as Record<string | number, unknown> | undefined)?.[pick.key]; // it may have been ignored
   }
 
   /** What the flow provides. Values that were not made, or were reverted, are missing. */
@@ -162,6 +171,7 @@ export class Ledger implements Storage {
     this.revertResults.clear();
     this.revertFailures.clear();
     this.finishedCount = 0;
+    this.ignoredCount = 0;
     this.reverting = false;
   }
 

@@ -6,6 +6,7 @@ import type { Failure } from '../atoms/index.js';
 import { isMillraceError } from '../errors.js';
 import type { Plan } from '../plan/index.js';
 import type { Binding } from './bind.js';
+import { ignoredFrom } from './decide.js';
 import { type LogEvent, logEvent, type ProgressEvent, progressEvent, type TaskEvent, taskEvent } from './events.js';
 import {
   backwards,
@@ -32,6 +33,7 @@ export interface SchedulerOptions {
   readonly events: SchedulerEvents;
   /** Whether several atoms may run at once. */
   readonly concurrent: boolean;
+  readonly observed: boolean;
 }
 
 export class Scheduler {
@@ -40,7 +42,7 @@ export class Scheduler {
   readonly ledger: Ledger;
   readonly concurrent: boolean;
   /** Whether anyone listens to tasks, so that events are worth making. */
-  observed = false;
+  observed: boolean;
   /** How many atoms have begun and not ended. */
   running = 0;
   /** How many atoms have ended, well or badly. */
@@ -60,6 +62,7 @@ export class Scheduler {
     this.plan = options.binding.plan;
     this.ledger = options.ledger;
     this.concurrent = options.concurrent;
+    this.observed = options.observed;
     this.#events = options.events;
     this.#frontier = this.#forwards();
     // A run that was stopped while it reverted goes on reverting.
@@ -174,7 +177,7 @@ export class Scheduler {
       return this.#suspended && !this.#revertFailed ? 'SUSPENDED' : 'FAILURE';
     }
     if (failures.size === 0 && !this.#aborted) {
-      const complete = this.ledger.finishedCount === this.plan.size;
+      const complete = this.ledger.finishedCount + this.ledger.ignoredCount === this.plan.size;
       return this.#suspended && !complete ? 'SUSPENDED' : 'SUCCESS';
     }
     if (this.#suspended && !this.#aborted) return 'SUSPENDED';
@@ -191,8 +194,26 @@ export class Scheduler {
   }
 
   #forwards(): Frontier {
-    return this.concurrent ? concurrently(this.plan, this.ledger, this.runsHere) : forwards(this.plan, this.ledger);
+    const { plan, ledger } = this;
+    const decide = plan.decisions && this.#decide;
+    return this.concurrent ? concurrently(plan, ledger, this.runsHere, decide) : forwards(plan, ledger, decide);
   }
+
+  /** Asks the deciders about an atom whose turn has come. */
+  readonly #decide = (atom: number): boolean | undefined => {
+    try {
+      const ignored = ignoredFrom(this.binding, this.ledger, this.plan.decisions!, atom);
+      for (const one of ignored) {
+        this.ledger.ignore(one);
+        if (this.observed) this.#tell(one, PENDING);
+      }
+      return ignored.length === 0;
+    } catch (error) {
+      this.begin(atom);
+      this.fail(atom, error);
+      return undefined;
+    }
+  };
 
   #revert(): void {
     this.ledger.reverting = true;

@@ -2,7 +2,15 @@
 import { RunError } from '../errors.js';
 
 /** The state of a task, as users see it. */
-export type TaskState = 'PENDING' | 'RUNNING' | 'SUCCESS' | 'FAILURE' | 'REVERTING' | 'REVERTED' | 'REVERT_FAILURE';
+export type TaskState =
+  | 'PENDING'
+  | 'RUNNING'
+  | 'SUCCESS'
+  | 'FAILURE'
+  | 'REVERTING'
+  | 'REVERTED'
+  | 'REVERT_FAILURE'
+  | 'IGNORE';
 
 /** The state of a flow. */
 export type FlowState = 'PENDING' | 'RUNNING' | 'SUCCESS' | 'FAILURE' | 'REVERTED' | 'SUSPENDING' | 'SUSPENDED';
@@ -17,6 +25,7 @@ export const FAILURE = 3;
 export const REVERTING = 4;
 export const REVERTED = 5;
 export const REVERT_FAILURE = 6;
+export const IGNORE = 7;
 
 /** The names of the states, by number. */
 export const TASK_STATES: readonly TaskState[] = [
@@ -27,6 +36,7 @@ export const TASK_STATES: readonly TaskState[] = [
   'REVERTING',
   'REVERTED',
   'REVERT_FAILURE',
+  'IGNORE',
 ];
 
 /**
@@ -34,13 +44,14 @@ export const TASK_STATES: readonly TaskState[] = [
  * it means that the worker died before the task had begun.
  */
 export const TASK_TRANSITIONS: Readonly<Record<TaskState, readonly TaskState[]>> = {
-  PENDING: ['RUNNING'],
+  PENDING: ['RUNNING', 'IGNORE'],
   RUNNING: ['SUCCESS', 'FAILURE', 'PENDING'],
   SUCCESS: ['REVERTING', 'PENDING'],
   FAILURE: ['REVERTING', 'PENDING'],
   REVERTING: ['REVERTED', 'REVERT_FAILURE', 'SUCCESS', 'FAILURE'],
   REVERTED: ['PENDING'],
   REVERT_FAILURE: ['REVERTING', 'PENDING'],
+  IGNORE: ['PENDING'],
 };
 
 const FLOW_TRANSITIONS: Readonly<Record<FlowState, readonly FlowState[]>> = {

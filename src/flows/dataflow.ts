@@ -3,6 +3,7 @@
  * gives all that they give.
  */
 import type { Dataflow, Simplify, Task, Without } from '../atoms/signature.js';
+import type { Decider, DeciderDepth } from './flow.js';
 
 /** Tasks and flows, composed. Immutable: it can be run many times, and stand in any number of flows. */
 export interface Flow<in Needs = any, out Gives = any> extends Dataflow<Needs, Gives> {
@@ -13,15 +14,27 @@ export interface Flow<in Needs = any, out Gives = any> extends Dataflow<Needs, G
   [Symbol.iterator](): Iterator<FlowItem>;
 }
 
+/** What a link may say beside the order. */
+export interface LinkOptions {
+  /**
+   * Is asked, when all that `to` waits for is through, whether `to` is to run; if not, it is ignored. When several links lead there,
+   * each has to agree. It is not asked when `from` is a task that was ignored itself. It runs on the scheduler's thread, and cannot
+   * wait for anything; an error that it throws is a failure of the task in question.
+   */
+  readonly decider?: Decider;
+  /** How far a no reaches. Of several, the one that reaches farthest holds. Default: `'all'`. */
+  readonly depth?: DeciderDepth;
+}
+
 /** A graph: names say what runs before what, and `link` adds to that. */
 export interface GraphFlow<in Needs = any, out Gives = any> extends Flow<Needs, Gives> {
   readonly kind: 'graph';
   /**
    * A graph in which `from` also runs before `to`, both items of this one.
    *
-   * @throws an `ArgumentError` when one of them is not an item of the graph
+   * @throws an `ArgumentError` when one of them is not an item of the graph, or an option is wrong
    */
-  link(from: FlowItem, to: FlowItem): GraphFlow<Needs, Gives>;
+  link(from: FlowItem, to: FlowItem, options?: LinkOptions): GraphFlow<Needs, Gives>;
 }
 
 /** What a flow is made of, and what can be run: a task or a flow. */

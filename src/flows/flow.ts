@@ -8,10 +8,27 @@ export type Pattern = 'linear' | 'unordered' | 'graph';
 /** What a flow is made of: tasks and other flows. */
 export type Item = TaskAtom | FlowNode;
 
+/**
+ * Says whether what a link leads to is to run. It is given the results of the tasks from which such links lead there, by name,
+ * without those that were ignored.
+ */
+export type Decider = (history: Readonly<Record<string, any>>) => boolean;
+
+/**
+ * How far a decider's no reaches: only to what the link leads to (`'atom'`), also to the tasks that come directly after it in
+ * the same flow (`'neighbors'`), to all that come after it in the same flow (`'flow'`), or to whatever comes after it (`'all'`).
+ */
+export type DeciderDepth = 'atom' | 'neighbors' | 'flow' | 'all';
+
+/** The narrowest first. */
+export const DEPTHS: readonly DeciderDepth[] = ['atom', 'neighbors', 'flow', 'all'];
+
 /** `from` runs before `to`; a list that grows at its head, since flows are immutable and share their links. */
 export interface Link {
   readonly from: Item;
   readonly to: Item;
+  readonly decider: Decider | undefined;
+  readonly depth: DeciderDepth;
   readonly previous: Link | undefined;
 }
 

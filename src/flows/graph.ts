@@ -1,5 +1,5 @@
 import { ArgumentError, received } from '../errors.js';
-import { FlowNode, type Item, type Link, readItems } from './flow.js';
+import { DEPTHS, FlowNode, type Item, type Link, readItems } from './flow.js';
 
 /** A graph flow; `link` orders two of its items beyond what their names say. */
 export class GraphNode extends FlowNode {
@@ -11,7 +11,7 @@ export class GraphNode extends FlowNode {
     this.#members = members;
   }
 
-  link(from: Item, to: Item): GraphNode {
+  link(from: Item, to: Item, options: unknown = {}): GraphNode {
     for (const [end, item] of [['from', from] as const, ['to', to] as const]) {
       if (!this.#members.has(item)) {
         const what = item?.name === undefined ? received(item) : `'${item.name}'`;
@@ -20,8 +20,22 @@ export class GraphNode extends FlowNode {
         );
       }
     }
-    return new GraphNode(this.name, this.items, this.#members, { from, to, previous: this.links });
+    const { decider, depth } = checkOptions(this.name, options);
+    return new GraphNode(this.name, this.items, this.#members, { from, to, decider, depth, previous: this.links });
   }
+}
+
+function checkOptions(graph: string, options: unknown): Pick<Link, 'decider' | 'depth'> {
+  const wrong = (what: string, expected: string, value: unknown) =>
+    new ArgumentError(`graph('${graph}').link(): ${what} must be ${expected}; received ${received(value)}`);
+  if (typeof options !== 'object' || options === null) throw wrong('the options', 'an object', options);
+  const { decider, depth } = options as Partial<Link>;
+  if (decider !== undefined && typeof decider !== 'function') throw wrong('decider', 'a function', decider);
+  if (depth !== undefined && !DEPTHS.includes(depth)) {
+    throw wrong('depth', DEPTHS.map((word) => `'${word}'`).join(' or '), depth);
+  }
+  if (depth !== undefined && decider === undefined) throw wrong('decider', 'given where there is a depth', decider);
+  return { decider, depth: depth ?? 'all' };
 }
 
 export function makeGraph(name: unknown, given: readonly unknown[]): GraphNode {

@@ -1,5 +1,6 @@
 import type { Item } from '../flows/index.js';
-import { arrivals, EdgeList } from './edges.js';
+import { type DecidedEnds, decidedLinks, decisionsOf } from './decisions.js';
+import { arrivals, EdgeList, type Ends } from './edges.js';
 import { addLinks, checkOrder } from './graph.js';
 import { serialOrder } from './order.js';
 import { type Outline, outline, type Span, traverse } from './outline.js';
@@ -20,7 +21,7 @@ export function compile(root: unknown): Plan {
   const whole = outline(root);
   const sources = new Sources(whole);
   resolve(root as Item, whole, sources, { ordering: true, optional: false, position: undefined });
-  const { successors, nodes, backward } = connect(root as Item, whole);
+  const { successors, nodes, backward, decided } = connect(root as Item, whole);
   const waits = arrivals(successors, nodes);
   const sorted = backward || whole.atoms.some((atom) => atom.priority !== 0);
   const serial = sorted ? serialOrder(whole.atoms, successors, waits) : undefined;
@@ -40,6 +41,7 @@ export function compile(root: unknown): Plan {
     picks: sources.picks,
     inputs: sources.inputs,
     ...sources.outputs(position),
+    decisions: decided.length > 0 ? decisionsOf(decided, whole, successors) : undefined,
     order: serial,
   };
   compiled.set(root as object, plan);
@@ -164,12 +166,6 @@ function resolve(root: Item, { atoms, spans, providers }: Outline, sources: Sour
   });
 }
 
-/** The two nodes by which something is connected: what it waits for goes to `entry`, what waits for it comes from `exit`. */
-interface Ends {
-  readonly entry: number;
-  readonly exit: number;
-}
-
 /** Draws the edges: between the items of linear flows, between those of graphs as their names and links say, and around. */
 function connect(root: Item, { atoms, spans }: Outline) {
   const edges = new EdgeList();
@@ -177,6 +173,7 @@ function connect(root: Item, { atoms, spans }: Outline) {
   let backward = false;
   let flow = 0;
   let atom = 0;
+  const decided: DecidedEnds[] = [];
   const path: { span: Span; ends: Ends[]; only: Ends | undefined }[] = [];
   const deliver = (ends: Ends) => {
     const parent = path[path.length - 1];
@@ -199,6 +196,7 @@ function connect(root: Item, { atoms, spans }: Outline) {
       if (span.flow.kind === 'graph') {
         addLinks(span);
         if (!checkOrder(span)) backward = true;
+        decided.push(...decidedLinks(span, ends));
         for (let i = 0; i < span.before.length; i += 2)
           edges.add(ends[span.before[i]].exit, ends[span.before[i + 1]].entry);
       }
@@ -220,5 +218,5 @@ function connect(root: Item, { atoms, spans }: Outline) {
       }
     },
   });
-  return { successors: edges.rows(nodes), nodes, backward };
+  return { successors: edges.rows(nodes), nodes, backward, decided };
 }

@@ -25,6 +25,12 @@ export class EdgeList {
   }
 }
 
+/** The two nodes by which something is connected: what it waits for goes to `entry`, what waits for it comes from `exit`. */
+export interface Ends {
+  readonly entry: number;
+  readonly exit: number;
+}
+
 /** The same edges the other way round. */
 export function reversed(edges: Edges, nodes: number): Edges {
   const { start, to } = edges;

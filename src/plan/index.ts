@@ -2,4 +2,4 @@ export { compile } from './compile.js';
 export { type Edges, reversed } from './edges.js';
 export { IntHeap } from './heap.js';
 export { type Ranks, ranks } from './order.js';
-export { CONSTANT, INPUT, type Plan } from './plan.js';
+export { CONSTANT, type DecidedLink, type Decisions, INPUT, type Plan } from './plan.js';

@@ -1,4 +1,5 @@
 import type { TaskAtom } from '../atoms/index.js';
+import type { Decider, DeciderDepth } from '../flows/index.js';
 import type { Edges } from './edges.js';
 
 /** What stands in `args` instead of the number of an atom. Inputs are `INPUT`, `INPUT - 1`, `INPUT - 2`, ... */
@@ -9,6 +10,22 @@ export const INPUT = -2;
 export interface Pick {
   readonly atom: number;
   readonly key: string | number;
+}
+
+/** A link that leads to an atom and has a decider. */
+export interface DecidedLink {
+  /** The atom from which it leads; -1: a flow. */
+  readonly from: number;
+  readonly decider: Decider;
+  readonly depth: DeciderDepth;
+}
+
+/** Where the run of a flow depends on deciders. */
+export interface Decisions {
+  /** The links that lead to an atom, by its number. */
+  readonly links: ReadonlyMap<number, readonly DecidedLink[]>;
+  /** For each atom the innermost flow that holds it, as the number of that flow. */
+  readonly homes: Int32Array;
 }
 
 /** What a flow needs from outside. */
@@ -48,6 +65,8 @@ export interface Plan {
   /** What the flow provides, and beside it the source that a task after the flow would be given. */
   readonly outputNames: readonly string[];
   readonly outputs: Int32Array;
+  /** Who decides whether atoms run; `undefined` when nobody does. */
+  readonly decisions: Decisions | undefined;
   /** The order of a serial run; `undefined` when it is the order of declaration. */
   readonly order: Int32Array | undefined;
 }

@@ -1,8 +1,7 @@
 /** Carries a flow out as a plain program would, without an engine: one function after another, in place. */
 import { EventEmitter } from 'node:events';
-import type { Dataflow, Simplify } from '../atoms/index.js';
+import { type Dataflow, isThenable, type Simplify } from '../atoms/index.js';
 import { Budget } from '../dispatch/budget.js';
-import { isThenable } from '../dispatch/context.js';
 import {
   aborted,
   type ContextHost,
@@ -14,6 +13,7 @@ import {
 } from '../dispatch/local.js';
 import {
   abortedRun,
+  type Binding,
   bind,
   checkInputs,
   closedEngine,
@@ -21,16 +21,19 @@ import {
   type EngineEvents,
   emitSafely,
   type FlowState,
+  IGNORE,
+  ignoredFrom,
   Ledger,
   logEvent,
   onAbort,
   outcome,
+  PENDING,
   progressEvent,
   type RunHost,
   taskEvent,
 } from '../engine/index.js';
 import { RunError } from '../errors.js';
-import { compile, type Plan } from '../plan/index.js';
+import { compile, type Decisions, type Plan } from '../plan/index.js';
 
 /** What a direct run needs to know beside its flow. */
 export interface DirectSetup {
@@ -56,6 +59,7 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
   readonly #setup: DirectSetup;
   readonly #budget = new Budget(() => this.#goOn());
   #plan!: Plan;
+  #binding!: Binding;
   #ledger!: Ledger;
   #host!: ContextHost;
   #state: FlowState = 'PENDING';
@@ -91,14 +95,16 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
    */
   async run(): Promise<Simplify<Gives>> {
     this.#prepare();
-    const { order, size, name } = this.#plan;
+    const { order, size, name, decisions } = this.#plan;
     const ledger = this.#ledger;
     const ignore = this.#listen();
     this.#transition('RUNNING');
     for (let place = 0; place < size && !this.#halted; place++) {
       if (this.#budget.spend()) await this.#pause();
       if (this.#halted) break;
-      const pending = this.#start(order === undefined ? place : order[place]);
+      const atom = order === undefined ? place : order[place];
+      if (decisions !== undefined && !this.#mayRun(atom, decisions)) continue;
+      const pending = this.#start(atom);
       if (pending !== undefined) await pending;
     }
     if (this.#halted) {
@@ -143,6 +149,7 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
     const { inputs, signal, services } = this.#setup;
     const binding = bind(plan, inputs);
     checkInputs(binding);
+    this.#binding = binding;
     if (signal?.aborted) throw abortedRun(plan.name, signal);
     this.#plan = plan;
     this.#ledger = new Ledger(binding);
@@ -160,6 +167,23 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
       signal &&
       onAbort(signal, () => this.#stop(abortedRun(this.#plan.name, signal, this.#ledger.runningTasks()), signal.reason))
     );
+  }
+
+  /** Asks the deciders about an atom whose turn has come. */
+  #mayRun(atom: number, decisions: Decisions): boolean {
+    if (this.#ledger.states[atom] === IGNORE) return false;
+    try {
+      const ignored = ignoredFrom(this.#binding, this.#ledger, decisions, atom);
+      for (const one of ignored) {
+        this.#ledger.ignore(one);
+        if (this.#observed) this.#tell(one, PENDING, undefined);
+      }
+      return ignored.length === 0;
+    } catch (error) {
+      this.#begin(atom);
+      this.#fail(atom, error);
+      return false;
+    }
   }
 
   /** Runs or reverts one atom. Returns what to wait for if it goes on. */

@@ -3,8 +3,8 @@
  * a flow is run, so that whoever hands a task over cannot tell one from the other.
  */
 import type { EventEmitter } from 'node:events';
+import { isThenable } from '../atoms/index.js';
 import type { Config } from '../config/index.js';
-import { isThenable } from '../dispatch/context.js';
 import { type EngineEvents, onAbort } from '../engine/index.js';
 import { ServiceError } from '../errors.js';
 import type { FlowItem } from '../flows/index.js';
