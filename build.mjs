@@ -36,7 +36,12 @@ rmSync('build', { recursive: true, force: true });
 
 await build({
   ...node,
-  entryPoints: { index: 'src/index.ts', service: 'src/service/index.ts', worker: 'workers/worker.ts' },
+  entryPoints: {
+    index: 'src/index.ts',
+    observe: 'src/observe/index.ts',
+    service: 'src/service/index.ts',
+    worker: 'workers/worker.ts',
+  },
   outdir: 'dist',
   bundle: true,
   splitting: true,
@@ -70,7 +75,8 @@ if (!process.argv.includes('--fast')) {
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
     stdio: 'inherit',
   });
-  const needed = reachable('dist/types/service/index.d.ts', reachable('dist/types/index.d.ts'));
+  const doors = ['index', 'observe/index', 'service/index'].map((door) => `dist/types/${door}.d.ts`);
+  const needed = doors.reduce((found, door) => reachable(door, found), new Set());
   for (const file of readdirSync('dist/types', { recursive: true }).map((name) => join('dist/types', name))) {
     if (file.endsWith('.d.ts') && !needed.has(file)) rmSync(file);
   }

@@ -23,6 +23,10 @@ export interface Storage {
   fetch(name: string): unknown;
   /** All inputs and all values provided so far; for a name with several values, the list of them: the input, then in order. */
   fetchAll(): Record<string, unknown>;
+  /** The arguments of a task: what its `execute` is given, or would be if it ran now. */
+  fetchMappedArgs(task: string): Record<string, unknown>;
+  /** The values that a task has provided, by name; none while it has not succeeded. */
+  getProvided(task: string): Record<string, unknown>;
   /** The state of a task. */
   getTaskState(task: string): TaskState;
   /** The states of all tasks, in order of declaration. */
@@ -204,6 +208,18 @@ export class Ledger implements Storage {
       }
     }
     return Object.fromEntries([...values].map(([name, all]) => [name, all.length === 1 ? all[0] : all]));
+  }
+
+  fetchMappedArgs(task: string): Record<string, unknown> {
+    return this.argumentsOf(this.#number(task));
+  }
+
+  getProvided(task: string): Record<string, unknown> {
+    const atom = this.#number(task);
+    if (this.states[atom] !== SUCCESS) return {};
+    const { names, keys } = this.#plan.atoms[atom].provision;
+    const result = this.results[atom] as Record<string | number, unknown>;
+    return Object.fromEntries(names.map((name, i) => [name, keys ? result[keys[i]] : result]));
   }
 
   getTaskState(task: string): TaskState {

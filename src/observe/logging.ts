@@ -1,27 +1,43 @@
-/** Writes what happens in a run to a log. */
-import type { EventEmitter } from 'node:events';
-import { inspect } from 'node:util';
-import { Failure } from '../atoms/index.js';
-import type { EngineEvents, FlowState, TaskState } from '../engine/index.js';
+import { ArgumentError, received } from '../errors.js';
+import type { Listener } from './attach.js';
+import { isBad, Lines, type ShowOptions } from './lines.js';
+import { LEVELS, type Logger, type LogLevel } from './logger.js';
 
-/** Where lines go. */
-export interface RunLog {
-  /** Each change of state. */
-  readonly debug: (message: string) => void;
-  /** What failed, and what had to be reverted. */
-  readonly warn: (message: string) => void;
+/** How a run is logged. */
+export interface LoggingOptions extends ShowOptions {
+  /** Where lines go. **Default:** `console`. */
+  readonly logger?: Logger;
+  /** The level of changes of state, and of what tasks log. **Default:** `'debug'`. */
+  readonly level?: LogLevel;
+  /** The level of what failed, and of what had to be reverted. **Default:** `'warn'`. */
+  readonly failureLevel?: LogLevel;
+  /** What each line begins with. **Default:** `''`. */
+  readonly prefix?: string;
 }
 
-const BAD: ReadonlySet<FlowState | TaskState> = new Set(['FAILURE', 'REVERTED', 'REVERT_FAILURE']);
-
-/** Logs the changes of state of a flow and its tasks, and what tasks say. Inputs and results are not logged: they may be secret. */
-export function logRun(run: EventEmitter<EngineEvents>, { debug, warn }: RunLog, label: string): void {
-  const changed = (what: string, name: string, oldState: string, state: FlowState | TaskState, result?: unknown) => {
-    const line = `${label}: ${what} '${name}' has moved from ${oldState} to ${state}`;
-    if (!BAD.has(state)) debug(line);
-    else warn(result instanceof Failure ? `${line}: ${inspect(result.error)}` : line);
+/**
+ * Writes each change of state, and what tasks log, to a log. The line of a failure has the error with its stack and causes.
+ *
+ * @throws {@link ArgumentError} when an option is wrong
+ * @example
+ * attach(engine, logging({ logger, inputs: true, maskInputs: ['password', 'token'] }));
+ */
+export function logging(options: LoggingOptions = {}): Listener {
+  const { logger = console, level = 'debug', failureLevel = 'warn', prefix = '' } = options;
+  if (typeof logger !== 'object' || logger === null) {
+    throw new ArgumentError(`option 'logger' must be an object of functions; received ${received(logger)}`);
+  }
+  checkLevel('level', level);
+  checkLevel('failureLevel', failureLevel);
+  const lines = new Lines(options);
+  return {
+    flow: (event) => logger[isBad(event) ? failureLevel : level]?.(prefix + lines.flow(event)),
+    task: (event, run) => logger[isBad(event) ? failureLevel : level]?.(prefix + lines.task(event, run)),
+    log: (event) => logger[level]?.(prefix + lines.log(event)),
   };
-  run.on('flow', ({ name, state, oldState }) => changed('flow', name, oldState, state));
-  run.on('task', ({ name, state, oldState, result }) => changed('task', name, oldState, state, result));
-  run.on('log', ({ name, message }) => debug(`${label}: task '${name}': ${message}`));
+}
+
+function checkLevel(option: string, level: LogLevel): void {
+  if (LEVELS.includes(level)) return;
+  throw new ArgumentError(`option '${option}' must be one of ${LEVELS.join(', ')}; received ${received(level)}`);
 }

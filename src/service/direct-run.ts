@@ -30,6 +30,7 @@ import {
   PENDING,
   progressEvent,
   type RunHost,
+  type Storage,
   taskEvent,
 } from '../engine/index.js';
 import { RunError } from '../errors.js';
@@ -85,6 +86,11 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
     (this as EventEmitter).on('newListener', (event) => {
       if (event === 'task' || event === 'progress') this.#observed = true;
     });
+  }
+
+  /** What is known of the flow's values and tasks, once it runs. */
+  get storage(): Storage | undefined {
+    return this.#ledger;
   }
 
   /**

@@ -2,16 +2,15 @@
  * What every executor has in common: how a task goes through its states, and which message it ends with. An executor only says how
  * a flow is run, so that whoever hands a task over cannot tell one from the other.
  */
-import type { EventEmitter } from 'node:events';
 import { isThenable } from '../atoms/index.js';
 import type { Config } from '../config/index.js';
-import { type EngineEvents, onAbort } from '../engine/index.js';
+import { onAbort } from '../engine/index.js';
 import { ServiceError } from '../errors.js';
 import type { FlowItem } from '../flows/index.js';
 import type { OfferedServices } from '../load.js';
-import { logRun } from '../observe/logging.js';
+import { attach, type Logger, logging, type ObservedRun } from '../observe/index.js';
 import { careOf } from './care.js';
-import { type Logger, withError } from './logger.js';
+import { withError } from './logger.js';
 import { beginTask, failTask, succeedTask, type TaskRecord } from './record.js';
 import type { PreparedTask, Registry } from './registry.js';
 import type { TaskRepository } from './repository.js';
@@ -24,7 +23,7 @@ export const INTERNAL_ERROR = 'Task failed due to Internal Error';
 const ASK_AGAIN = 1000;
 
 /** A flow that is about to run. An engine is one. It tells what happens by the events of an engine. */
-export interface FlowRun extends EventEmitter<EngineEvents> {
+export interface FlowRun extends ObservedRun {
   /** Runs the flow to its end, and gives what it provides. */
   run(): Promise<unknown>;
   close(): Promise<void>;
@@ -164,8 +163,7 @@ export abstract class TaskExecutor {
   async #carryOut(task: TaskRecord, { flow, inputs, result }: PreparedTask): Promise<unknown> {
     const { services, signal, logger } = this.host;
     const run = this.load(flow, { inputs, services, signal });
-    const { debug, warn } = logger;
-    if (debug && warn) logRun(run, { debug: debug.bind(logger), warn: warn.bind(logger) }, `Task ${task.id}`);
+    if (logger.debug && logger.warn) attach(run, logging({ logger, prefix: `Task ${task.id}: ` }));
     this.host.starting(task, run);
     try {
       const made = result(await run.run());

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+export type { Logger } from '../observe/index.js';
 export { createTaskService, type TaskServiceOptions } from './create.js';
 export {
   type ExecutorDescription,
@@ -16,7 +17,6 @@ export {
   TaskExecutor,
 } from './executor.js';
 export type { Json } from './json.js';
-export type { Logger } from './logger.js';
 export { MemoryTaskRepository } from './memory.js';
 export { openRepository } from './open.js';
 export type { SortKey, TaskQuery } from './query.js';

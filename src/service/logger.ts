@@ -1,12 +1,5 @@
 import { debuglog, inspect } from 'node:util';
-
-/** Where a service writes what happens, one line at a time; `console` will do. A level that is missing is not made, either. */
-export interface Logger {
-  debug?(message: string): void;
-  info?(message: string): void;
-  warn?(message: string): void;
-  error?(message: string): void;
-}
+import type { Logger } from '../observe/index.js';
 
 const debug = debuglog('millrace');
 

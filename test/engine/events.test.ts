@@ -2,6 +2,7 @@ import { type LogEvent, linear, load, type ProgressEvent, type TaskEvent, task, 
 import { test as once } from 'uvu';
 import * as assert from 'uvu/assert';
 import { travelling } from '../fixtures/engine/tasks.js';
+import { withWarnings } from '../warnings.js';
 import { capture, captureTasks, promised } from './capture.js';
 import { overEveryKind } from './kinds.js';
 
@@ -201,20 +202,6 @@ overEveryKind((test, options, { five, addOne, gate, steps, woot }) => {
     assert.is(engine.listenerCount('task'), 0);
   });
 });
-
-/** Catches the warnings that come meanwhile, so that they do not show. */
-async function withWarnings<T>(body: () => Promise<T>) {
-  const warnings: { message: string; type: unknown }[] = [];
-  const { emitWarning } = process;
-  process.emitWarning = (message: string | Error, type?: unknown) => {
-    warnings.push({ message: String(message), type });
-  };
-  try {
-    return { result: await body(), warnings };
-  } finally {
-    process.emitWarning = emitWarning;
-  }
-}
 
 once('a task that is told its name and its flow finds those of the running flow', async () => {
   const names: string[] = [];

@@ -78,7 +78,7 @@ function exportsOf(entry: string): string[] {
   );
 }
 
-const exported = [...exportsOf('src/index.ts'), ...exportsOf('src/service/index.ts')];
+const exported = ['src/index.ts', 'src/observe/index.ts', 'src/service/index.ts'].flatMap(exportsOf);
 
 test('the names that the package exports can be told', () => {
   for (const name of ['task', 'run', 'Engine', 'Pool', 'TaskContext', 'createTaskService', 'TaskRecord', 'Json']) {

@@ -11,8 +11,9 @@ test('the package contains what a user needs, and nothing else', () => {
   const built = [/^dist\/[\w-]+\.c?js$/, /^dist\/types\/[\w/-]+\.d\.ts$/];
   const others = project.packed.filter((file) => ![...expected, ...built].some((pattern) => pattern.test(file)));
   assert.equal(others, []);
-  const types = ['dist/types/index.d.ts', 'dist/types/service/index.d.ts'];
-  for (const file of ['README.md', 'CHANGELOG.md', 'dist/index.js', 'dist/service.js', 'dist/worker.js', ...types]) {
+  const types = ['', 'observe/', 'service/'].map((folder) => `dist/types/${folder}index.d.ts`);
+  const modules = ['index', 'observe', 'service', 'worker'].map((name) => `dist/${name}.js`);
+  for (const file of ['README.md', 'CHANGELOG.md', ...modules, ...types]) {
     assert.ok(project.packed.includes(file), file);
   }
 });
