@@ -1,8 +1,9 @@
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { inspect } from 'node:util';
+import { type InspectOptions, inspect } from 'node:util';
 import { ArgumentError, received } from '../errors.js';
 import { type Definition, type Shape, shapeOf } from './definition.js';
+import { describeTask } from './inspect.js';
 import { declare, type Mapping, mapArguments, mapResult, type Provision } from './mapping.js';
 import { register } from './registry.js';
 import type { TaskFunction } from './signature.js';
@@ -84,13 +85,8 @@ export class TaskAtom {
     return new TaskAtom(this.definition, checkOptions(overrides, 'with()', OF_THE_CODE), this);
   }
 
-  [inspect.custom](): string {
-    const { params, optionalFrom } = this.definition.declared;
-    const parts = [this.travels ? 'travels' : 'local'];
-    if (optionalFrom > 0) parts.push(`requires ${params.slice(0, optionalFrom)}`);
-    if (optionalFrom < params.length) parts.push(`optional ${params.slice(optionalFrom)}`);
-    if (this.provision.names.length > 0) parts.push(`provides ${this.provision.names}`);
-    return `Task '${this.name}' (${parts.join('; ')})`;
+  [inspect.custom](_depth: unknown, options: InspectOptions): string {
+    return describeTask(this, options);
   }
 }
 Object.defineProperty(TaskAtom.prototype, brand, { value: true });

@@ -1,11 +1,13 @@
 import { EventEmitter } from 'node:events';
-import { inspect } from 'node:util';
+import { type InspectOptions, inspect } from 'node:util';
 import { AbortError, RunError } from '../errors.js';
+import type { FlowItem } from '../flows/index.js';
 import { compile, type Plan } from '../plan/index.js';
 import { type Binding, bind, checkInputs } from './bind.js';
 import type { DispatcherFactory, RunHost } from './dispatcher.js';
 import { emitSafely } from './emit.js';
 import type { EngineEvents } from './events.js';
+import { describeEngine } from './inspect.js';
 import { Ledger, type Storage } from './ledger.js';
 import { onAbort } from './on-abort.js';
 import { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
@@ -56,6 +58,11 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     (this as EventEmitter).on('newListener', () => {
       if (this.#run) this.#run.scheduler.observed = true;
     });
+  }
+
+  /** The flow that it runs, as it was given to `load()`. */
+  get flow(): FlowItem {
+    return this.#flow as FlowItem;
   }
 
   /** The name of the flow. */
@@ -217,8 +224,8 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     return this.close();
   }
 
-  [inspect.custom](): string {
-    return `Engine of ${inspect(this.#flow)}: ${this.#state}`;
+  [inspect.custom](depth: unknown, options: InspectOptions): string {
+    return describeEngine(this.#flow, this.#state, this.#ledger?.states, depth, options);
   }
 
   get #observed(): boolean {

@@ -1,6 +1,7 @@
-import { inspect } from 'node:util';
+import { type InspectOptions, inspect } from 'node:util';
 import { isTask, type TaskAtom } from '../atoms/index.js';
 import { ArgumentError, FlowError, received } from '../errors.js';
+import { tree } from './tree.js';
 
 /** How the items of a flow follow each other. */
 export type Pattern = 'linear' | 'unordered' | 'graph';
@@ -56,10 +57,8 @@ export class FlowNode {
     return this.items[Symbol.iterator]();
   }
 
-  [inspect.custom](): string {
-    const shown = this.items.slice(0, 10).map((item) => item.name);
-    if (this.items.length > shown.length) shown.push(`… ${this.items.length - shown.length} more`);
-    return `Flow '${this.name}' (${this.kind}: ${shown.join(this.kind === 'linear' ? ' -> ' : ', ') || 'empty'})`;
+  [inspect.custom](depth: unknown, options: InspectOptions): string {
+    return tree(this, depth, options);
   }
 }
 Object.defineProperty(FlowNode.prototype, brand, { value: true });

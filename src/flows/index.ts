@@ -10,3 +10,4 @@ export {
   type Pattern,
 } from './flow.js';
 export { graph, linear, unordered } from './patterns.js';
+export { tree } from './tree.js';

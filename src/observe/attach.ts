@@ -1,6 +1,6 @@
 /** How a listener comes to hear what happens in a run, and why it cannot harm the run. */
 import type { EventEmitter } from 'node:events';
-import { isThenable } from '../dispatch/context.js';
+import { isThenable } from '../atoms/index.js';
 import type {
   EngineEvents,
   FlowEvent,

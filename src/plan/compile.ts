@@ -1,7 +1,9 @@
+import { inspect } from 'node:util';
 import type { Item } from '../flows/index.js';
 import { type DecidedEnds, decidedLinks, decisionsOf } from './decisions.js';
 import { arrivals, EdgeList, type Ends } from './edges.js';
 import { addLinks, checkOrder } from './graph.js';
+import { inspectPlan } from './inspect.js';
 import { serialOrder } from './order.js';
 import { type Outline, outline, type Span, traverse } from './outline.js';
 import { CONSTANT, INPUT, type Pick, type Plan, type PlanInput } from './plan.js';
@@ -43,6 +45,7 @@ export function compile(root: unknown): Plan {
     ...sources.outputs(position),
     decisions: decided.length > 0 ? decisionsOf(decided, whole, successors) : undefined,
     order: serial,
+    [inspect.custom]: inspectPlan,
   };
   compiled.set(root as object, plan);
   return plan;

@@ -1,3 +1,4 @@
+import type { InspectOptions, inspect } from 'node:util';
 import type { TaskAtom } from '../atoms/index.js';
 import type { Decider, DeciderDepth } from '../flows/index.js';
 import type { Edges } from './edges.js';
@@ -69,4 +70,5 @@ export interface Plan {
   readonly decisions: Decisions | undefined;
   /** The order of a serial run; `undefined` when it is the order of declaration. */
   readonly order: Int32Array | undefined;
+  [inspect.custom](depth: unknown, options: InspectOptions): string;
 }

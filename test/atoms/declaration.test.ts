@@ -187,7 +187,7 @@ test('changing what was passed does not change the task', async () => {
 
 test('a task shows its name, where it runs, and its names', () => {
   const options = { name: 't', requires: ['a', 'b'], optional: 'c', provides: new Set(['d', 'e']), execute };
-  assert.is(inspect(define(options)), "Task 't' (local; requires a,b; optional c; provides d,e)");
+  assert.is(inspect(define(options)), "Task 't' (local; requires a, b; optional c; provides d, e)");
   assert.is(inspect(define('file:///shown.js', { name: 't', execute })), "Task 't' (travels)");
 });
 

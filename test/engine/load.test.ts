@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events';
-import { inspect } from 'node:util';
 import { type Engine, graph, linear, load, run, type Task, task } from 'millrace';
 import { test as once } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -54,11 +53,9 @@ overEveryEngine((test, options) => {
   test('an engine tells its name and its state', async () => {
     const engine = load(linear('thumbnail', five), options);
     assert.is(engine.name, 'thumbnail');
-    assert.is(inspect(engine), "Engine of Flow 'thumbnail' (linear: five): PENDING");
     assert.instance(engine, EventEmitter);
     await engine.run();
     assert.is(engine.state, 'SUCCESS');
-    assert.match(inspect(engine), /SUCCESS$/);
   });
 });
 

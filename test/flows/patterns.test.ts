@@ -1,4 +1,3 @@
-import { inspect } from 'node:util';
 import { ArgumentError, FlowError, graph, linear, load, run, task, unordered } from 'millrace';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -132,14 +131,6 @@ test('link() refuses what is not an item of the graph, and says which end it is'
 test('a link may be made twice', async () => {
   const flow = graph('flow', a, b).link(b, a).link(b, a);
   assert.equal(await run(flow, {}, { engine: 'serial' }), {});
-});
-
-test('a flow shows its name, its pattern and its first items', () => {
-  assert.is(inspect(linear('flow', a, b)), "Flow 'flow' (linear: a -> b)");
-  assert.is(inspect(unordered('flow', a, b)), "Flow 'flow' (unordered: a, b)");
-  assert.is(inspect(graph('flow')), "Flow 'flow' (graph: empty)");
-  const many = Array.from({ length: 12 }, (_, i) => noop.with({ name: `t${i}` }));
-  assert.match(inspect(linear('flow', many)), /t9 -> … 2 more\)$/);
 });
 
 test.run();
