@@ -2,6 +2,7 @@
  * Every error that Millrace itself raises. Each has a stable `code`; tell them apart by it, not by message or class.
  * A class is a family: what the caller passed, how a flow is built, how it is configured, how a run went.
  */
+import { type ErrorKind, isOfKind } from './error-kinds.js';
 
 const brand = Symbol.for('millrace.error');
 
@@ -150,6 +151,21 @@ export class WrappedFailure extends AggregateError {
     super(errors, message);
     describe(this, 'ERR_MILLRACE_WRAPPED_FAILURE', {});
   }
+
+  /**
+   * The first of the kinds that one of the errors is of, or `undefined`; the errors are asked in turn.
+   *
+   * @param kinds classes of errors, or names of classes, names of errors, or codes
+   * @throws {@link ArgumentError} when a kind is neither a class nor a name
+   */
+  check<K extends readonly ErrorKind[]>(...kinds: K): K[number] | undefined {
+    return kindOf(this, kinds);
+  }
+
+  /** The errors; of those that are a `WrappedFailure` themselves, their errors. */
+  [Symbol.iterator](): IterableIterator<unknown> {
+    return flattened(this).values();
+  }
 }
 for (const family of [ArgumentError, FlowError, ConfigError, RunError, ServiceError, ExposedError, WrappedFailure]) {
   Object.defineProperty(family.prototype, 'name', { value: family.name, configurable: true, writable: true });
@@ -167,4 +183,31 @@ export function received(value: unknown): string {
     return name && name !== 'Object' ? `an instance of ${name}` : 'an object';
   }
   return `a ${typeof value} (${String(value)})`;
+}
+
+/** What is in a {@link WrappedFailure}, and in those that it holds; of anything else, itself. */
+function flattened(error: unknown, seen = new Set<unknown>()): unknown[] {
+  const errors = isOfKind(error, WrappedFailure) ? (error as WrappedFailure).errors : undefined;
+  if (!Array.isArray(errors)) return [error];
+  if (seen.has(error)) return [];
+  seen.add(error);
+  return errors.flatMap((one) => flattened(one, seen));
+}
+
+/**
+ * The first of the kinds that an error is of, or one of those in a {@link WrappedFailure}, which are asked in turn; or `undefined`.
+ *
+ * @throws {@link ArgumentError} when a kind is neither a class nor a name
+ */
+export function kindOf<K extends ErrorKind>(error: unknown, kinds: readonly K[]): K | undefined {
+  for (const kind of kinds) {
+    if (typeof kind !== 'string' && typeof kind !== 'function') {
+      throw new ArgumentError(`check(): a kind of error must be a class, a name or a code; received ${received(kind)}`);
+    }
+  }
+  for (const one of [error, ...flattened(error)]) {
+    const kind = kinds.find((candidate) => isOfKind(one, candidate));
+    if (kind !== undefined) return kind;
+  }
+  return undefined;
 }

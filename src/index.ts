@@ -13,7 +13,7 @@ export type {
   TaskFunction,
   TaskOptions,
 } from './atoms/index.js';
-export { Failure, share, task, transfer } from './atoms/index.js';
+export { share, task, transfer } from './atoms/index.js';
 export type { Config, ConfigOptions } from './config/index.js';
 export type { Pool } from './dispatch/shared.js';
 export type {
@@ -28,6 +28,7 @@ export type {
   TaskEvent,
   TaskState,
 } from './engine/index.js';
+export type { ErrorKind } from './error-kinds.js';
 export {
   AbortError,
   ArgumentError,
@@ -42,6 +43,7 @@ export {
   type ServiceErrorCode,
   WrappedFailure,
 } from './errors.js';
+export { Failure, type FailureJson } from './failure/index.js';
 export {
   type Decider,
   type DeciderDepth,
@@ -54,3 +56,4 @@ export {
   unordered,
 } from './flows/index.js';
 export { createPool, type LoadOptions, load, type OfferedServices, type RunOptions, run } from './load.js';
+export type { ErrorJson, ValueJson } from './wire/index.js';

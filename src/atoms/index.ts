@@ -1,5 +1,5 @@
+export { Failure, type FailureJson } from '../failure/index.js';
 export type { Definition, Shape } from './definition.js';
-export { Failure } from './failure.js';
 export { bare, describeTask, quoted, row } from './inspect.js';
 export type { Mapping, Provision } from './mapping.js';
 export { registered, registeredNames, type Transferred, thread } from './registry.js';

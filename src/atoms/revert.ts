@@ -1,4 +1,4 @@
-import { Failure } from './failure.js';
+import { Failure } from '../failure/index.js';
 import type { Provision } from './mapping.js';
 
 /** What `revert` is given beside the arguments of `execute` and the values that it provided. */

@@ -3,7 +3,7 @@
  * and from the signature of its `execute`.
  */
 
-import type { Failure } from './failure.js';
+import type { Failure } from '../failure/index.js';
 
 /** Functions of the scheduler's thread that a task may call; from a worker thread each call is a message and its answer. */
 export type Services = Record<string, (...args: any[]) => Promise<unknown>>;

@@ -1,11 +1,12 @@
 /** What comes out of a run that did not end well. */
 import type { Failure } from '../atoms/index.js';
-import { AbortError, RunError, WrappedFailure } from '../errors.js';
+import { AbortError, RunError } from '../errors.js';
+import { wrapFailures } from '../failure/index.js';
 import type { Ledger } from './ledger.js';
 
 /**
  * The error that a run rejects with. A failed revert comes before what it was to revert, since now something is left behind;
- * then comes the reason why the run was stopped; one failure comes out as the very error that was thrown, several as a {@link WrappedFailure}.
+ * then comes the reason why the run was stopped; one failure comes out as the very error that was thrown, several as a `WrappedFailure`.
  */
 export function outcome(
   flow: string,
@@ -20,13 +21,7 @@ function wrapped(flow: string, how: string, failures: ReadonlyMap<number, Failur
   // A failure that another one caused is not told beside it; only in a circle of causes there is none but such.
   const first = [...failures.values()].filter(({ error }) => !errors.has(error.cause));
   const all = first.length > 0 ? first : [...failures.values()];
-  if (all.length < 2) return all[0]?.error;
-  const shown = all.slice(0, 3).map(({ task, error }) => `'${task}' (${error.name}: ${error.message})`);
-  if (all.length > shown.length) shown.push(`${all.length - shown.length} more`);
-  return new WrappedFailure(
-    all.map(({ error }) => error),
-    `${all.length} tasks of flow '${flow}' ${how}: ${shown.join(', ')}`,
-  );
+  return all.length === 0 ? undefined : wrapFailures(all, `${all.length} tasks of flow '${flow}' ${how}`);
 }
 
 /** The error of a run that its signal has stopped while the tasks of these names ran, or, without names, kept from its start. */

@@ -1,6 +1,6 @@
 /// <reference types="node" preserve="true" />
 /**
- * Looking on: listeners that log, print, time or keep what happens in a run, and flows drawn as diagrams.
+ * Looking on: listeners that log, print, time or keep what happens in a run, failures explained, and flows drawn as diagrams.
  *
  * @packageDocumentation
  */
@@ -9,6 +9,7 @@ export { type Attachment, attach, type Choice, type Heard, type Listener, type O
 export { type CapturedEvent, type Capturing, capturing } from './capturing.js';
 export type { DiagramOptions } from './diagram.js';
 export { toDot } from './dot.js';
+export { type ExplainOptions, explainFailure } from './explain.js';
 export type { ShowOptions } from './lines.js';
 export type { Logger, LogLevel } from './logger.js';
 export { type LoggingOptions, logging } from './logging.js';

@@ -6,6 +6,7 @@
  * to each other by index, hence cycles need no care and nothing here recurses.
  */
 import { types } from 'node:util';
+import { lookAlike } from '../error-kinds.js';
 import {
   AbortError,
   ArgumentError,
@@ -27,18 +28,18 @@ export type EncodedError =
   | { readonly kind: 'lost'; readonly message: string };
 
 /** One error. The first of the list is the one that was thrown. */
-interface EncodedObject {
+export interface EncodedObject {
   /** The closest class that every thread knows. */
   readonly base: string;
-  /** The name of its own class; of a user's class only this travels. */
-  readonly class: string;
+  /** The names of its own class and of those that this extends, before `base`; of a user's classes only this travels. */
+  readonly classes: readonly string[];
   readonly stack: string | undefined;
   readonly properties: readonly EncodedProperty[];
   /** `name`, `message` and `code` where its class sets them, not the object itself. */
   readonly inherited: readonly EncodedProperty[];
 }
 
-interface EncodedProperty {
+export interface EncodedProperty {
   readonly key: string;
   /** The key is `Symbol.for(key)`. */
   readonly symbol: boolean;
@@ -46,15 +47,15 @@ interface EncodedProperty {
   readonly value: EncodedValue;
 }
 
-type EncodedValue =
+export type EncodedValue =
   | { readonly kind: 'plain'; readonly value: unknown }
   | { readonly kind: 'error'; readonly index: number }
   | { readonly kind: 'list'; readonly items: readonly EncodedValue[] };
 
 /** The longest message or stack that travels whole, in UTF-16 code units. */
-const MAX_TEXT = 2 ** 20;
+export const MAX_TEXT = 2 ** 20;
 /** How many links (a cause of a cause of ...) are followed. */
-const MAX_LINKS = 100;
+export const MAX_LINKS = 100;
 /** How many `errors` of one error travel. */
 const MAX_ERRORS = 1000;
 /** How many errors travel in all, so that aggregates of aggregates stay bounded. */
@@ -250,8 +251,8 @@ function asPlain(value: unknown): { readonly kind: 'plain'; readonly value: unkn
   }
 }
 
-function lineageOf(error: Error): { base: string; class: string } {
-  let own: string | undefined;
+function lineageOf(error: Error): { base: string; classes: string[] } {
+  const classes: string[] = [];
   let prototype: object | null = error;
   try {
     for (let i = 0; i < MAX_LINKS; i++) {
@@ -259,13 +260,13 @@ function lineageOf(error: Error): { base: string; class: string } {
       if (prototype === null) break;
       const name = knownPrototypes.get(prototype) ?? constructorName(prototype);
       const base = known.has(name) ? name : `Millrace.${name}`;
-      if (base === name || (known.has(base) && isMillraceError(error))) return { base, class: own ?? base };
-      if (name !== '') own ??= name;
+      if (base === name || (known.has(base) && isMillraceError(error))) return { base, classes };
+      if (name !== '') classes.push(name);
     }
   } catch {
     // A proxy, or a class that computes its name.
   }
-  return { base: 'Error', class: own ?? 'Error' };
+  return { base: 'Error', classes };
 }
 
 /** For the classes of users, of other realms, and of a second copy of this package. */
@@ -347,17 +348,17 @@ export function decodeError(encoded: EncodedError, callerStack?: string): unknow
 }
 
 /** An empty error of the right class; of Millrace's, without running their constructors, whose arguments are not known. */
-function create({ base, class: name, inherited }: EncodedObject): Error {
-  const Class = classNamed(base, name);
+function create({ base, classes, inherited }: EncodedObject): Error {
+  const Class = classNamed(base, classes);
   if (base !== 'DOMException') return Reflect.construct(Error, [], Class);
   // It alone keeps its name and message where only its constructor can set them.
   return Reflect.construct(DOMException, [textOf(inherited, 'message'), textOf(inherited, 'name')], Class);
 }
 
 /** What stands for a stack where there is none. */
-function headerOf({ class: name, inherited, properties }: EncodedObject): string {
+function headerOf({ base, classes, inherited, properties }: EncodedObject): string {
   const all = [...properties, ...inherited];
-  const title = textOf(all, 'name') ?? name.replace('Millrace.', '');
+  const title = textOf(all, 'name') ?? classes[0] ?? base.replace('Millrace.', '');
   const message = textOf(all, 'message');
   return message ? `${title}: ${message}` : title;
 }
@@ -378,23 +379,9 @@ function withoutTraces<T>(action: () => T): T {
   }
 }
 
-const lookAlikes = new Map<string, Function>();
-/** Class names come from outside, and a program may make them up as it goes. */
-const MAX_LOOK_ALIKES = 200;
-
-/** The class itself, or else an empty one that only has the name, for `constructor.name` and for `util.inspect`. */
-function classNamed(base: string, name: string): Function {
-  const parent = known.get(base) ?? Error;
-  if (name === base) return parent;
-  const key = `${base} ${name}`;
-  let lookAlike = lookAlikes.get(key);
-  if (!lookAlike) {
-    lookAlike = class extends (parent as typeof Error) {};
-    Object.defineProperty(lookAlike, 'name', { value: name, configurable: true });
-    if (lookAlikes.size >= MAX_LOOK_ALIKES) lookAlikes.clear();
-    lookAlikes.set(key, lookAlike);
-  }
-  return lookAlike;
+/** The class itself, or else look-alikes of the classes that are not known here. */
+function classNamed(base: string, classes: readonly string[]): Function {
+  return classes.reduceRight<Function>(lookAlike, known.get(base) ?? Error);
 }
 
 function decodeValue(value: EncodedValue, errors: readonly Error[]): unknown {

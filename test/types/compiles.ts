@@ -1,6 +1,7 @@
 /** What must compile, and the types that come out of it. Only type checked: there is nothing to run. */
-import type { Failure } from '../../src/atoms/failure.js';
+
 import type { Task, TaskContext, TaskFunction } from '../../src/atoms/signature.js';
+import type { Failure } from '../../src/failure/index.js';
 import type {
   Flow,
   FlowItem,

@@ -1,0 +1,2 @@
+export { Failure, type FailureJson } from './failure.js';
+export { wrapFailures } from './wrap.js';
