@@ -20,12 +20,15 @@ export type {
   Engine,
   EngineEvents,
   EngineState,
+  EngineStatistics,
   FlowEvent,
   FlowState,
   LogEvent,
+  ProgressDetails,
   ProgressEvent,
   Storage,
   TaskEvent,
+  TaskIntention,
   TaskState,
 } from './engine/index.js';
 export type { ErrorKind } from './error-kinds.js';

@@ -8,8 +8,10 @@ export interface Definition {
   readonly module: string | undefined;
   readonly execute: (args: any, context: any) => unknown;
   readonly revert: ((args: any, context: any) => unknown) | undefined;
-  /** The arguments that it asks for. */
+  /** The arguments that `execute` asks for. */
   readonly declared: Declaration;
+  /** Those that `revert` asks for, if it declares its own. */
+  readonly declaredRevert: Declaration | undefined;
   /** Every list of argument names in use, so that equal ones are one object. */
   readonly shapes: Map<string, Shape>;
 }

@@ -1,7 +1,7 @@
 export { Failure, type FailureJson } from '../failure/index.js';
 export type { Definition, Shape } from './definition.js';
 export { bare, describeTask, quoted, row } from './inspect.js';
-export type { Mapping, Provision } from './mapping.js';
+export type { Mapping, Provision, RevertMapping } from './mapping.js';
 export { registered, registeredNames, type Transferred, thread } from './registry.js';
 export { type RevertExtras, revertArguments } from './revert.js';
 export type * from './signature.js';

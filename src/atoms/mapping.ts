@@ -1,6 +1,6 @@
 /**
- * Argument mapping: from what a task declares (`requires`, `optional`, `rebind`, `inject`, `provides`) to lists that the
- * compiler of flows can walk. It is done once, when a task is made.
+ * Argument mapping: from what a task declares (`requires`, `optional`, `rebind`, the same for `revert`, `inject`, `provides`)
+ * to lists that the compiler of flows can walk. It is done once, when a task is made.
  */
 import { ArgumentError, received } from '../errors.js';
 
@@ -22,6 +22,14 @@ export interface Mapping {
   readonly constants: readonly unknown[];
   /** The arguments from this index on may be missing, unless they are constants. */
   readonly optionalFrom: number;
+  /** Where the arguments of `revert` come from, if they are not those of `execute`. */
+  readonly revert: RevertMapping | undefined;
+}
+
+/** The same for `revert`. In a plan its sources follow those of `execute`. */
+export interface RevertMapping extends Omit<Mapping, 'revert'> {
+  /** What was said as `revertRebind`: a copy of the task takes it over. */
+  readonly rebind: unknown;
 }
 
 /** What a task gives. `keys` is `undefined` when the one name stands for the whole result. */
@@ -32,23 +40,73 @@ export interface Provision {
 
 const NOTHING: Provision = { names: [], keys: undefined };
 const NO_CONSTANTS: readonly unknown[] = [];
+/** What `revert` is given in any case. */
+const GIVEN_TO_REVERT = ['result', 'flowFailures'];
 
 export function declare(task: string, requires: unknown, optional: unknown): Declaration {
-  const required = nameList(task, 'requires', requires);
-  const others = nameList(task, 'optional', optional).filter((name) => !required.includes(name));
+  return declaration(nameList(task, 'requires', requires), nameList(task, 'optional', optional));
+}
+
+/** What `revert` asks for; `undefined`: what `execute` does. Each of the two lists is that of `execute` if nothing is said. */
+export function declareRevert(
+  task: string,
+  { params, optionalFrom }: Declaration,
+  requires: unknown,
+  optional: unknown,
+): Declaration | undefined {
+  if (requires === undefined && optional === undefined) return undefined;
+  const names = (option: string, said: unknown, otherwise: readonly string[]) =>
+    (said === undefined ? otherwise : nameList(task, option, said)).filter((name) => !GIVEN_TO_REVERT.includes(name));
+  return declaration(
+    names('revertRequires', requires, params.slice(0, optionalFrom)),
+    names('revertOptional', optional, params.slice(optionalFrom)),
+  );
+}
+
+function declaration(required: readonly string[], optional: readonly string[]): Declaration {
+  const others = optional.filter((name) => !required.includes(name));
   return { params: [...required, ...others], optionalFrom: required.length };
 }
 
-export function mapArguments(
+/** What a task says of the values that it is given; `declaredRevert` and `revertRebind` only if `revert` is given others. */
+interface Wiring {
+  readonly declared: Declaration;
+  readonly declaredRevert: Declaration | undefined;
+  readonly rebind: unknown;
+  readonly revertRebind: unknown;
+  readonly inject: object | undefined;
+}
+
+export function mapArguments(task: string, wiring: Wiring): Mapping {
+  const { declared, rebind, inject } = wiring;
+  const sources = rebound(task, 'rebind', declared.params, declared.params.slice(), rebind);
+  const revert = mapRevert(task, wiring, sources.slice());
+  const { params, constants } = injected(declared.params, sources, inject);
+  return { params, sources, constants, optionalFrom: declared.optionalFrom, revert };
+}
+
+/** An argument for which nothing is said has the source that `execute` has for it. */
+function mapRevert(
   task: string,
-  declared: Declaration,
-  rebind: unknown,
+  { declared, declaredRevert, revertRebind, inject }: Wiring,
+  ofExecute: readonly (string | undefined)[],
+): RevertMapping | undefined {
+  if (declaredRevert === undefined && revertRebind === undefined) return undefined;
+  const own = declaredRevert ?? declared;
+  const names = own.params.map((param) => ofExecute[declared.params.indexOf(param)] ?? param);
+  const sources = rebound(task, 'revertRebind', own.params, names, revertRebind);
+  const { params, constants } = injected(own.params, sources, inject);
+  return { params, sources, constants, optionalFrom: own.optionalFrom, rebind: revertRebind };
+}
+
+/** Takes constants out of `sources`. Those of them that no argument is for are more arguments. */
+function injected(
+  declared: readonly string[],
+  sources: (string | undefined)[],
   inject: object | undefined,
-): Mapping {
-  const { optionalFrom } = declared;
-  const sources = rebound(task, declared.params, rebind);
-  if (inject === undefined) return { params: declared.params, sources, constants: NO_CONSTANTS, optionalFrom };
-  const params = [...declared.params];
+): { readonly params: readonly string[]; readonly constants: readonly unknown[] } {
+  if (inject === undefined) return { params: declared, constants: NO_CONSTANTS };
+  const params = [...declared];
   const constants: unknown[] = [];
   for (const [name, value] of Object.entries(inject)) {
     // As in TaskFlow a constant is known by the name after rebind; if there is none of that name, by the argument's own.
@@ -66,7 +124,7 @@ export function mapArguments(
       sources.push(undefined);
     }
   }
-  return { params, sources, constants, optionalFrom };
+  return { params, constants };
 }
 
 export function mapResult(task: string, provides: unknown): Provision {
@@ -86,30 +144,36 @@ export function mapResult(task: string, provides: unknown): Provision {
   );
 }
 
-function rebound(task: string, params: readonly string[], rebind: unknown): (string | undefined)[] {
-  const sources = params.slice();
+/** Puts the names that were said for arguments into `sources`. */
+function rebound(
+  task: string,
+  option: string,
+  params: readonly string[],
+  sources: (string | undefined)[],
+  rebind: unknown,
+): (string | undefined)[] {
   if (rebind === undefined) return sources;
   if (Array.isArray(rebind)) {
     if (rebind.length > params.length) {
       throw new ArgumentError(
-        `Task '${task}': rebind has ${rebind.length} names for ${params.length} arguments (${params.join(', ') || 'none'})`,
+        `Task '${task}': ${option} has ${rebind.length} names for ${params.length} arguments (${params.join(', ') || 'none'})`,
         { task },
       );
     }
     rebind.forEach((name, i) => {
-      sources[i] = nameOf(task, `rebind[${i}]`, name);
+      sources[i] = nameOf(task, `${option}[${i}]`, name);
     });
     return sources;
   }
-  for (const [param, name] of namesByArgument(task, rebind)) {
+  for (const [param, name] of namesByArgument(task, option, rebind)) {
     const i = params.indexOf(param);
     if (i < 0) {
       throw new ArgumentError(
-        `Task '${task}': rebind names '${param}', which is not among its arguments (${params.join(', ') || 'none'})`,
+        `Task '${task}': ${option} names '${param}', which is not among its arguments (${params.join(', ') || 'none'})`,
         { task },
       );
     }
-    sources[i] = nameOf(task, `rebind.${param}`, name);
+    sources[i] = nameOf(task, `${option}.${param}`, name);
   }
   return sources;
 }
@@ -138,9 +202,10 @@ function nameOf(task: string, option: string, value: unknown): string {
   });
 }
 
-function namesByArgument(task: string, rebind: unknown): [string, unknown][] {
+function namesByArgument(task: string, option: string, rebind: unknown): [string, unknown][] {
   if (typeof rebind === 'object' && rebind !== null) return Object.entries(rebind);
-  throw new ArgumentError(`Task '${task}': rebind must be an object or a list of names; received ${received(rebind)}`, {
-    task,
-  });
+  throw new ArgumentError(
+    `Task '${task}': ${option} must be an object or a list of names; received ${received(rebind)}`,
+    { task },
+  );
 }

@@ -86,18 +86,20 @@ type NameOf<Arg, Order extends readonly string[], R> = R extends readonly string
     ? R[Arg]
     : Arg;
 
-type PositionalName<Arg, Order extends readonly string[], R extends readonly string[]> = Order extends readonly [
-  infer First,
-  ...infer Others extends readonly string[],
-]
+type PositionalName<
+  Arg,
+  Order extends readonly string[],
+  R extends readonly string[],
+  Otherwise = Arg,
+> = Order extends readonly [infer First, ...infer Others extends readonly string[]]
   ? R extends readonly [infer Name, ...infer More extends readonly string[]]
     ? Arg extends First
       ? Name
-      : PositionalName<Arg, Others, More>
+      : PositionalName<Arg, Others, More, Otherwise>
     : number extends R['length']
       ? R[number]
-      : Arg
-  : Arg;
+      : Otherwise
+  : Otherwise;
 
 /** What a task needs, by name: its arguments after `rebind`, without what is injected. */
 type NeedsOf<Args, Requires, Optional, R, Injected> = [NameIn<Optional>] extends [never]
@@ -117,6 +119,84 @@ type NeedsOf<Args, Requires, Optional, R, Injected> = [NameIn<Optional>] extends
 type Source<Arg, Order extends readonly string[], R, Injected> = Arg extends Injected
   ? never
   : Exclude<NameOf<Arg, Order, R> & string, Injected>;
+
+/** What a task with arguments of its own for `revert` needs: what `execute` needs, and those. */
+type NeedsWithRevert<Needs, Args, Requires, Optional, R, Injected, RevertRequires, RevertOptional, RevertR> = [
+  RevertRequires | RevertOptional | RevertR,
+] extends [never]
+  ? Needs
+  : Simplify<
+      Needs &
+        RevertNeeds<
+          Args,
+          Exclude<NameIn<Otherwise<RevertRequires, Requires>>, GivenToRevert>,
+          Exclude<NameIn<Otherwise<RevertOptional, Optional>>, GivenToRevert>,
+          [...Listed<Requires>, ...Listed<Optional>],
+          R,
+          Injected,
+          [...Listed<Otherwise<RevertRequires, Requires>>, ...Listed<Otherwise<RevertOptional, Optional>>],
+          RevertR
+        >
+    >;
+
+type RevertNeeds<
+  Args,
+  Required,
+  Optional,
+  Order extends readonly string[],
+  R,
+  Injected,
+  RevertOrder extends readonly string[],
+  RevertR,
+> = {
+  [A in Required as RevertSource<A, Order, R, Injected, RevertOrder, RevertR>]: ArgType<Args, A>;
+} & {
+  [A in Exclude<Optional, Required> as RevertSource<A, Order, R, Injected, RevertOrder, RevertR>]?: ArgType<Args, A>;
+};
+
+/** The name that feeds an argument of `revert`: if nothing is said, that which feeds the argument of `execute`. */
+type RevertSource<
+  Arg,
+  Order extends readonly string[],
+  R,
+  Injected,
+  RevertOrder extends readonly string[],
+  RevertR,
+> = Arg extends Injected
+  ? never
+  : Exclude<
+      ([RevertR] extends [never]
+        ? NameOf<Arg, Order, R>
+        : RevertR extends readonly string[]
+          ? PositionalName<Arg, RevertOrder, RevertR, NameOf<Arg, Order, R>>
+          : Arg extends keyof RevertR
+            ? RevertR[Arg]
+            : NameOf<Arg, Order, R>) &
+        string,
+      Injected
+    >;
+
+/** What `revert` is given in any case. */
+type GivenToRevert = 'result' | 'flowFailures';
+
+/** What was said, if something was said. */
+type Otherwise<Said, Default> = [Said] extends [never] ? Default : Said;
+
+/** The arguments of `revert` that come from outside. */
+type AskedByRevert<Args, Requires, Optional, Injected extends string, RevertRequires, RevertOptional> = [
+  RevertRequires | RevertOptional,
+] extends [never]
+  ? Args
+  : {
+      [A in
+        | Exclude<NameIn<Otherwise<RevertRequires, Requires>>, GivenToRevert>
+        | Exclude<Injected, NameIn<RevertOptional>>]: ArgType<Args, A>;
+    } & {
+      [A in Exclude<
+        NameIn<Otherwise<RevertOptional, Optional>>,
+        NameIn<Otherwise<RevertRequires, Requires>> | GivenToRevert
+      >]?: ArgType<Args, A>;
+    };
 
 /** What a task gives, by name. `List` is its `provides`, unless that is a set: then `Key` is what it holds. */
 type GivesOf<List, Key, Result> = [Key] extends [never]
@@ -153,7 +233,7 @@ type ResultFor<List, Key> = [Key] extends [never]
     ? object
     : { readonly [K in Key & string]: unknown };
 
-/** What `revert` is given: the arguments of `execute`, what the task provided if it came so far, and what failed. */
+/** What `revert` is given: the arguments of `execute`, or its own, what the task provided if it came so far, and what failed. */
 export type RevertArgs<Args, Gives, Result> = Args &
   Partial<Gives> & {
     /** What `execute` returned, or how it failed. */
@@ -163,11 +243,13 @@ export type RevertArgs<Args, Gives, Result> = Args &
   };
 
 /** What may be decided anew for a copy of a task. */
-export interface TaskOverrides<Args, Injected extends string, R, List, Key extends string> {
+export interface TaskOverrides<Args, Injected extends string, R, List, Key extends string, RevertR = never> {
   /** The copy's name. Default: the task's. */
   readonly name?: string;
   /** Which names feed the arguments, where they are not the arguments' own. Replaces the task's. */
   readonly rebind?: R;
+  /** The same for the arguments of `revert`. Replaces the task's. */
+  readonly revertRebind?: RevertR;
   /** Constants by name, beside those of the task. */
   readonly inject?: { readonly [K in Injected]: ArgType<Args, K> };
   /** The result's name; or the names of its elements; or, as a set, the keys of it to provide. Replaces the task's. */
@@ -194,6 +276,9 @@ export interface TaskOptions<
   S = Services,
   Args = any,
   Result = any,
+  RevertRequires = Names,
+  RevertOptional = Names,
+  RevertR = Rebind,
 > {
   /** Unique among the tasks of its module, and in the flows that it is part of. */
   readonly name: string;
@@ -203,6 +288,13 @@ export interface TaskOptions<
   readonly optional?: Optional;
   /** Which names feed the arguments, where they are not the arguments' own. */
   readonly rebind?: R & UnknownArguments<R, Requires, Optional>;
+  /** The arguments that `revert` needs. Default: as `requires`. */
+  readonly revertRequires?: RevertRequires;
+  /** The arguments that `revert` is given if someone provides them. Default: as `optional`. */
+  readonly revertOptional?: RevertOptional;
+  /** Which names feed the arguments of `revert`. Default: for an argument that `execute` has as well, as there. */
+  readonly revertRebind?: RevertR &
+    UnknownArguments<RevertR, Otherwise<RevertRequires, Requires>, Otherwise<RevertOptional, Optional>>;
   /** Constants by name: nobody needs to provide them. */
   readonly inject?: { readonly [K in Injected]: Injectable<K, Args, R> };
   /**
@@ -217,7 +309,13 @@ export interface TaskOptions<
   ) => Result | readonly [TupleHint] | PromiseLike<Result | readonly [TupleHint]>;
   /** Undoes the work; it is also called for a task that failed or may have run. Stands after `execute`, whose types it takes. */
   readonly revert?: (
-    args: NoInfer<RevertArgs<Args, GivesOf<List, Key, Result>, Result>>,
+    args: NoInfer<
+      RevertArgs<
+        AskedByRevert<Args, Requires, Optional, Injected, RevertRequires, RevertOptional>,
+        GivesOf<List, Key, Result>,
+        Result
+      >
+    >,
     context: TaskContext<NoInfer<S>>,
   ) => unknown;
   /** Among ready tasks a higher one starts first. Default: 0. */
@@ -262,10 +360,15 @@ export interface Task<in Needs = any, out Gives = any, Execute = any> extends Da
     Injected extends string = never,
     const List extends string | readonly string[] = never,
     Key extends string = never,
+    const RevertR extends Rebind = never,
   >(
-    overrides: TaskOverrides<ArgsIn<Execute>, Injected, R, List, Key>,
+    overrides: TaskOverrides<ArgsIn<Execute>, Injected, R, List, Key, RevertR>,
   ): Task<
-    [R] extends [never] ? Without<Needs, Injected> : Rebound<ArgsIn<Execute>, R, Injected>,
+    [RevertR] extends [never]
+      ? [R] extends [never]
+        ? Without<Needs, Injected>
+        : Rebound<ArgsIn<Execute>, R, Injected>
+      : Record<string, any>,
     [List | Key] extends [never] ? Gives : GivesOf<List, Key, ResultIn<Execute>>,
     [Injected] extends [never] ? Execute : (args: Without<ArgsIn<Execute>, Injected>) => ResultIn<Execute>
   >;
@@ -303,11 +406,37 @@ export interface TaskFunction {
     S = Services,
     Args = DeclaredArgs<Requires, Optional, Injected>,
     Result extends ResultFor<List, Key> = ResultFor<List, Key>,
+    const RevertRequires extends Names = never,
+    const RevertOptional extends Names = never,
+    const RevertR extends Rebind = never,
   >(
     module: string | URL,
-    options: TaskOptions<Requires, Optional, R, Injected, List, Key, S, Args, Result>,
+    options: TaskOptions<
+      Requires,
+      Optional,
+      R,
+      Injected,
+      List,
+      Key,
+      S,
+      Args,
+      Result,
+      RevertRequires,
+      RevertOptional,
+      RevertR
+    >,
   ): Task<
-    NeedsOf<Args, Requires, Optional, R, Injected>,
+    NeedsWithRevert<
+      NeedsOf<Args, Requires, Optional, R, Injected>,
+      Args,
+      Requires,
+      Optional,
+      R,
+      Injected,
+      RevertRequires,
+      RevertOptional,
+      RevertR
+    >,
     GivesOf<List, Key, Result>,
     (args: NeedsOf<Args, Requires, Optional, {}, Injected>) => Awaited<Result>
   >;
@@ -322,10 +451,36 @@ export interface TaskFunction {
     S = Services,
     Args = DeclaredArgs<Requires, Optional, Injected>,
     Result extends ResultFor<List, Key> = ResultFor<List, Key>,
+    const RevertRequires extends Names = never,
+    const RevertOptional extends Names = never,
+    const RevertR extends Rebind = never,
   >(
-    options: TaskOptions<Requires, Optional, R, Injected, List, Key, S, Args, Result>,
+    options: TaskOptions<
+      Requires,
+      Optional,
+      R,
+      Injected,
+      List,
+      Key,
+      S,
+      Args,
+      Result,
+      RevertRequires,
+      RevertOptional,
+      RevertR
+    >,
   ): Task<
-    NeedsOf<Args, Requires, Optional, R, Injected>,
+    NeedsWithRevert<
+      NeedsOf<Args, Requires, Optional, R, Injected>,
+      Args,
+      Requires,
+      Optional,
+      R,
+      Injected,
+      RevertRequires,
+      RevertOptional,
+      RevertR
+    >,
     GivesOf<List, Key, Result>,
     (args: NeedsOf<Args, Requires, Optional, {}, Injected>) => Awaited<Result>
   >;

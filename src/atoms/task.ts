@@ -4,7 +4,7 @@ import { type InspectOptions, inspect } from 'node:util';
 import { ArgumentError, received } from '../errors.js';
 import { type Definition, type Shape, shapeOf } from './definition.js';
 import { describeTask } from './inspect.js';
-import { declare, type Mapping, mapArguments, mapResult, type Provision } from './mapping.js';
+import { declare, declareRevert, type Mapping, mapArguments, mapResult, type Provision } from './mapping.js';
 import { register } from './registry.js';
 import type { TaskFunction } from './signature.js';
 
@@ -14,6 +14,9 @@ interface RawOptions {
   requires?: unknown;
   optional?: unknown;
   rebind?: unknown;
+  revertRequires?: unknown;
+  revertOptional?: unknown;
+  revertRebind?: unknown;
   inject?: object;
   provides?: unknown;
   priority?: unknown;
@@ -28,6 +31,9 @@ const KNOWN = [
   'requires',
   'optional',
   'rebind',
+  'revertRequires',
+  'revertOptional',
+  'revertRebind',
   'inject',
   'provides',
   'priority',
@@ -35,7 +41,7 @@ const KNOWN = [
   'execute',
   'revert',
 ];
-const OF_THE_CODE = ['requires', 'optional', 'execute', 'revert'];
+const OF_THE_CODE = ['requires', 'optional', 'revertRequires', 'revertOptional', 'execute', 'revert'];
 
 /** A task as the compiler and the engine see it: immutable, everything about it resolved but its place in a flow. */
 export class TaskAtom {
@@ -52,18 +58,24 @@ export class TaskAtom {
   /** `options` is what is said anew; a copy takes all else from `original`. A flow may have a million of them. */
   constructor(
     definition: Definition,
-    { name, rebind, inject, provides, priority, timeout }: RawOptions,
+    { name, rebind, revertRebind, inject, provides, priority, timeout }: RawOptions,
     original?: TaskAtom,
   ) {
     this.name = name ?? original!.name;
     const before = original ? { rebind: original.#rebind, inject: original.#inject } : undefined;
     this.#rebind = rebind === undefined ? before?.rebind : rebind;
     this.#inject = inject === undefined ? before?.inject : { ...before?.inject, ...inject };
-    if (original && rebind === undefined && inject === undefined) {
+    if (original && rebind === undefined && revertRebind === undefined && inject === undefined) {
       this.mapping = original.mapping;
       this.shape = original.shape;
     } else {
-      this.mapping = mapArguments(this.name, definition.declared, this.#rebind, this.#inject);
+      this.mapping = mapArguments(this.name, {
+        declared: definition.declared,
+        declaredRevert: definition.declaredRevert,
+        rebind: this.#rebind,
+        revertRebind: revertRebind === undefined ? original?.mapping.revert?.rebind : revertRebind,
+        inject: this.#inject,
+      });
       this.shape =
         original?.mapping.params === this.mapping.params ? original.shape : shapeOf(definition, this.mapping.params);
     }
@@ -74,6 +86,12 @@ export class TaskAtom {
 
   get definition(): Definition {
     return this.shape.definition;
+  }
+
+  /** Its definition and the names of the arguments of `revert`. */
+  get revertShape(): Shape {
+    const { revert } = this.mapping;
+    return revert ? shapeOf(this.definition, revert.params) : this.shape;
   }
 
   /** Whether it may run on another thread. */
@@ -126,12 +144,14 @@ export const task = ((...args: [unknown] | [unknown, unknown]): TaskAtom => {
       task: name,
     });
   }
+  const declared = declare(name, options.requires, options.optional);
   const definition: Definition = {
     name,
     module: travels ? moduleUrl(name, args[0]) : undefined,
     execute: options.execute as Definition['execute'],
     revert: options.revert as Definition['revert'],
-    declared: declare(name, options.requires, options.optional),
+    declared,
+    declaredRevert: declareRevert(name, declared, options.revertRequires, options.revertOptional),
     shapes: new Map(),
   };
   const made = new TaskAtom(definition, options);

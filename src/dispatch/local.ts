@@ -9,7 +9,7 @@ export function callAtom(ledger: Ledger, atom: number, task: TaskAtom, context: 
   const { execute, revert } = task.definition;
   if (!ledger.reverting) return execute(ledger.argumentsOf(atom), context);
   if (revert === undefined) return undefined;
-  return revert(revertArguments(ledger.argumentsOf(atom), task.provision, ledger.revertExtrasOf(atom)), context);
+  return revert(revertArguments(ledger.revertArgumentsOf(atom), task.provision, ledger.revertExtrasOf(atom)), context);
 }
 
 /** The run that a context belongs to. */

@@ -97,7 +97,7 @@ export class Packer {
       ...args,
       atoms,
       flow: plan.name,
-      shapes: tasks.map(({ shape }) => shape),
+      shapes: tasks.map((task) => (reverting ? task.revertShape : task.shape)),
       names: tasks.map(({ name }) => name).join('\n'),
       budget: Math.max(BUDGET, 2 * expected || 0),
       timed,
@@ -141,7 +141,7 @@ export class Packer {
   }
 
   #arguments(atoms: readonly number[], lane: Lane) {
-    const { plan, ledger, binding } = this.#scheduler;
+    const { plan, ledger, binding, reverting } = this.#scheduler;
     const values: unknown[] = [];
     const keep = new Map<number, unknown>();
     let refs: number[] | undefined;
@@ -152,8 +152,10 @@ export class Packer {
     };
     atoms.forEach((atom, i) => {
       this.#member[atom] = i + 1;
-      const { params, constants } = plan.atoms[atom].mapping;
-      const start = plan.argStart[atom];
+      const { mapping } = plan.atoms[atom];
+      const own = reverting ? mapping.revert : undefined;
+      const { params, constants } = own ?? mapping;
+      const start = plan.argStart[atom] + (own ? mapping.params.length : 0);
       for (let p = 0; p < params.length; p++, count++) {
         const source = binding.args[start + p];
         // What provides several values has nothing of its packet behind it, so that a pick is never of a member.

@@ -3,17 +3,19 @@ import { type InspectOptions, inspect } from 'node:util';
 import { AbortError, RunError } from '../errors.js';
 import type { FlowItem } from '../flows/index.js';
 import { compile, type Plan } from '../plan/index.js';
-import { type Binding, bind, checkInputs } from './bind.js';
+import { bind, checkInputs } from './bind.js';
 import type { DispatcherFactory, RunHost } from './dispatcher.js';
 import { emitSafely } from './emit.js';
 import type { EngineEvents } from './events.js';
 import { describeEngine } from './inspect.js';
-import { Ledger, type Storage } from './ledger.js';
+import { Ledger } from './ledger.js';
 import { onAbort } from './on-abort.js';
 import { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
 import { Run } from './run.js';
 import { Scheduler } from './scheduler.js';
 import { checkFlowTransition, type EngineState, type FlowState, PENDING, TASK_STATES } from './states.js';
+import { type EngineStatistics, RunClock } from './statistics.js';
+import { FlowStorage, type Storage } from './storage.js';
 
 /** What an engine needs to know beside its flow; `load()` prepares it. */
 export interface EngineSetup {
@@ -32,6 +34,13 @@ export interface Connection {
   readonly dispatcher: DispatcherFactory;
 }
 
+/** That someone asked for a run: when, when the flow was prepared for it, and where, as the stack of an error. */
+interface Request {
+  readonly asked: number;
+  prepared: number;
+  readonly stack?: string;
+}
+
 /**
  * Runs one flow, as often as you like, one run at a time. Made by `load()`.
  *
@@ -41,8 +50,9 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   readonly #flow: unknown;
   readonly #setup: EngineSetup;
   #plan: Plan | undefined;
-  #binding: Binding | undefined;
   #ledger: Ledger | undefined;
+  #storage: FlowStorage | undefined;
+  readonly #clock = new RunClock();
   #state: FlowState = 'PENDING';
   #run: Run | undefined;
   /** A run is about to begin, and waits for its configuration or its threads. */
@@ -77,7 +87,14 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
 
   /** What is known of the flow's values and tasks. */
   get storage(): Storage {
-    return this.prepare().#ledger!;
+    const ledger = this.prepare().#ledger!;
+    this.#storage ??= new FlowStorage(ledger, (what) => this.#checkFree(what));
+    return this.#storage;
+  }
+
+  /** What the engine has done so far: a snapshot. Resets count among its runs, and take nothing away. */
+  get statistics(): EngineStatistics {
+    return this.#clock.read(this.prepare().#ledger!.states);
   }
 
   /**
@@ -94,8 +111,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   prepare(): this {
     if (this.#ledger) return this;
     this.compile();
-    this.#binding = bind(this.#plan!, this.#setup.inputs);
-    this.#ledger = new Ledger(this.#binding);
+    this.#ledger = new Ledger(bind(this.#plan!, this.#setup.inputs));
     return this;
   }
 
@@ -105,8 +121,8 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
    * @throws {@link FlowError} when the flow is wrong or an input is missing
    */
   validate(): this {
-    this.prepare();
-    checkInputs(this.#binding!);
+    const ledger = this.prepare().#ledger!;
+    checkInputs(this.#storage?.binding ?? ledger.binding);
     return this;
   }
 
@@ -194,14 +210,8 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
    */
   reset(): this {
     this.#checkFree('reset');
-    const { states } = this.prepare().#ledger!;
-    const oldStates = this.#observed ? states.slice() : undefined;
-    this.#ledger!.reset();
-    oldStates?.forEach((oldState, atom) => {
-      if (oldState === PENDING) return;
-      this.#notify('task', { name: this.#plan!.atoms[atom].name, state: 'PENDING', oldState: TASK_STATES[oldState] });
-    });
-    if (this.#state !== 'PENDING') this.#transition('PENDING');
+    this.prepare();
+    this.#toStart();
     return this;
   }
 
@@ -233,13 +243,14 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   }
 
   #open(asked: Function): Run | Promise<Run> {
-    const caller = {};
-    Error.captureStackTrace(caller, asked);
+    const request: Request = { asked: performance.now(), prepared: 0 };
+    Error.captureStackTrace(request, asked);
     this.#checkFree('run');
     this.validate();
+    request.prepared = performance.now();
     this.#checkSignal();
     const connection = this.#setup.connect();
-    if (!(connection instanceof Promise)) return this.#begin(connection, caller);
+    if (!(connection instanceof Promise)) return this.#begin(connection, request);
     this.#opening = true;
     return connection
       .finally(() => {
@@ -248,16 +259,20 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       .then((ready) => {
         this.#checkFree('run');
         this.#checkSignal();
-        return this.#begin(ready, caller);
+        return this.#begin(ready, request);
       });
   }
 
-  #begin(connection: Connection, caller: { stack?: string }): Run {
-    if (this.#state === 'REVERTED') this.reset();
+  #begin(connection: Connection, request: Request): Run {
+    if (this.#state === 'REVERTED') {
+      this.#opening = true; // no listener may begin another run meanwhile
+      this.#toStart();
+      this.#opening = false;
+    }
     const { signal, services } = this.#setup;
     const { concurrent, abortGrace, taskTimeout } = connection;
     const scheduler = new Scheduler({
-      ...{ binding: this.#binding!, ledger: this.#ledger!, concurrent, observed: this.#observed },
+      ...{ binding: this.#ledger!.binding, ledger: this.#ledger!, concurrent, observed: this.#observed },
       events: {
         task: (event) => this.#notify('task', event),
         progress: (event) => this.#notify('progress', event),
@@ -268,20 +283,23 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       connection.dispatcher({
         ...{ scheduler, services, abortGrace, settled },
         get callerStack() {
-          return caller.stack ?? '';
+          return request.stack ?? '';
         },
         timeoutOf: (task) => task.timeout ?? taskTimeout,
       }),
     );
     run.onEnded((ending) => {
-      this.#run = undefined;
+      this.#clock.end();
+      // A listener that begins another run, or resets, would take away what this one came to.
       this.#transition(ending);
+      this.#run = undefined;
     });
     if (signal) {
       const error = () => abortedRun(this.name, signal, this.#ledger!.runningTasks());
       run.onEnded(onAbort(signal, () => run.stop(error(), signal.reason)));
     }
     this.#run = run;
+    this.#clock.begin(request.asked, request.prepared);
     this.#transition('RUNNING');
     return run;
   }
@@ -300,6 +318,16 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     run.step(); // takes back what has not started
     await run.drain();
     if (run.ending === undefined) run.end(ending ?? run.scheduler.conclude() ?? 'SUSPENDED');
+  }
+
+  #toStart(): void {
+    const oldStates = this.#observed ? this.#ledger!.states.slice() : undefined;
+    this.#ledger!.reset();
+    oldStates?.forEach((oldState, atom) => {
+      if (oldState === PENDING) return;
+      this.#notify('task', { name: this.#plan!.atoms[atom].name, state: 'PENDING', oldState: TASK_STATES[oldState] });
+    });
+    if (this.#state !== 'PENDING') this.#transition('PENDING');
   }
 
   #outcomeOf(run: Run): Error | undefined {

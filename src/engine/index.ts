@@ -14,8 +14,10 @@ export {
   taskEvent,
 } from './events.js';
 export type { ReadySet } from './frontier.js';
-export { Ledger, type Storage } from './ledger.js';
+export { Ledger } from './ledger.js';
 export { onAbort } from './on-abort.js';
 export { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
 export type { Scheduler } from './scheduler.js';
 export { type EngineState, type FlowState, IGNORE, PENDING, type TaskState } from './states.js';
+export type { EngineStatistics } from './statistics.js';
+export { FlowStorage, type ProgressDetails, type Storage, type TaskIntention } from './storage.js';

@@ -1,45 +1,15 @@
 /** What is known of a flow's atoms: their states, results and failures. It stays with the engine from run to run. */
-import { Failure, type RevertExtras, type TaskAtom } from '../atoms/index.js';
-import { ArgumentError, RunError } from '../errors.js';
+import { Failure, type Mapping, type RevertExtras, type TaskAtom } from '../atoms/index.js';
+import { RunError } from '../errors.js';
 import { CONSTANT, INPUT, type Plan } from '../plan/index.js';
 import { markFailed } from '../wire/index.js';
 import type { Binding } from './bind.js';
-import {
-  FAILURE,
-  IGNORE,
-  PENDING,
-  REVERT_FAILURE,
-  REVERTED,
-  REVERTING,
-  RUNNING,
-  SUCCESS,
-  TASK_STATES,
-  type TaskState,
-} from './states.js';
+import type { ProgressEvent } from './events.js';
+import { FAILURE, IGNORE, PENDING, REVERT_FAILURE, REVERTED, REVERTING, RUNNING, SUCCESS } from './states.js';
 
-/** What an engine knows of its flow, to be read at any time. */
-export interface Storage {
-  /** The value that a name stands for: the input, or else what the task provides that ran last. */
-  fetch(name: string): unknown;
-  /** All inputs and all values provided so far; for a name with several values, the list of them: the input, then in order. */
-  fetchAll(): Record<string, unknown>;
-  /** The arguments of a task: what its `execute` is given, or would be if it ran now. */
-  fetchMappedArgs(task: string): Record<string, unknown>;
-  /** The values that a task has provided, by name; none while it has not succeeded. */
-  getProvided(task: string): Record<string, unknown>;
-  /** The state of a task. */
-  getTaskState(task: string): TaskState;
-  /** The states of all tasks, in order of declaration. */
-  getTaskStates(): Record<string, TaskState>;
-  /** The failures of the tasks whose `execute` failed, by name. */
-  getExecuteFailures(): Record<string, Failure>;
-  /** The failures of the tasks whose `revert` failed, by name. */
-  getRevertFailures(): Record<string, Failure>;
-  /** What a task's `revert` returned. */
-  getRevertResult(task: string): unknown;
-}
-
-export class Ledger implements Storage {
+export class Ledger {
+  /** Where values come from. It changes between runs only. */
+  binding: Binding;
   readonly states: Uint8Array;
   /** The whole result of each atom. */
   readonly results: unknown[];
@@ -53,15 +23,17 @@ export class Ledger implements Storage {
   ignoredCount = 0;
   /** Whether what has run is being reverted, or will be when the run goes on. */
   reverting = false;
+  /** What tasks that have not ended well said last of how far they are. */
+  readonly progress = new Map<string, ProgressEvent>();
+  /** When tasks last gave details. */
+  readonly details = new Map<string, ProgressEvent>();
 
   readonly #plan: Plan;
-  readonly #binding: Binding;
-  #numbers: Map<string, number> | undefined;
 
   constructor(binding: Binding) {
     const { plan } = binding;
     this.#plan = plan;
-    this.#binding = binding;
+    this.binding = binding;
     this.states = new Uint8Array(plan.size);
     this.results = new Array(plan.size);
     this.finished = new Int32Array(plan.size);
@@ -83,6 +55,7 @@ export class Ledger implements Storage {
    * @throws when the result lacks a value that the atom promised, or it cannot be read: the atom has not ended well
    */
   finish(atom: number, result: unknown): void {
+    if (this.progress.size > 0) this.progress.delete(this.#plan.atoms[atom].name);
     if (this.reverting) {
       this.states[atom] = REVERTED;
       this.results[atom] = undefined;
@@ -126,22 +99,17 @@ export class Ledger implements Storage {
 
   /** The arguments of an atom's `execute`. */
   argumentsOf(atom: number): Record<string, unknown> {
-    const plan = this.#plan;
-    const binding = this.#binding;
-    const { mapping } = plan.atoms[atom];
-    const { params } = mapping;
-    const args: Record<string, unknown> = {};
-    const start = plan.argStart[atom];
-    for (let i = 0; i < params.length; i++) {
-      const source = binding.args[start + i];
-      if (source >= 0) args[params[i]] = this.value(source);
-      else if (source === CONSTANT) args[params[i]] = mapping.constants[i];
-      else args[params[i]] = binding.inputs[INPUT - source];
-    }
-    return args;
+    return this.#arguments(this.#plan.atoms[atom].mapping, this.#plan.argStart[atom]);
   }
 
-  /** What an atom's `revert` is given beside the arguments of `execute`. */
+  /** The arguments of an atom's `revert`, without what it is given in any case. */
+  revertArgumentsOf(atom: number): Record<string, unknown> {
+    const { mapping } = this.#plan.atoms[atom];
+    if (mapping.revert === undefined) return this.argumentsOf(atom);
+    return this.#arguments(mapping.revert, this.#plan.argStart[atom] + mapping.params.length);
+  }
+
+  /** What an atom's `revert` is given in any case. */
   revertExtrasOf(atom: number): RevertExtras {
     const flowFailures: Record<string, Failure> = {};
     for (const failure of this.failures.values()) flowFailures[failure.task] = failure;
@@ -154,6 +122,15 @@ export class Ledger implements Storage {
     if (source < size) return this.results[source];
     const pick = picks[source - size];
     return (this.results[pick.atom] as Record<string | number, unknown> | undefined)?.[pick.key]; // it may have been ignored
+  }
+
+  /** A task says how far it is. Details stay until there are others; `{}` takes them away. */
+  note(event: ProgressEvent): void {
+    const { name, details } = event;
+    this.progress.set(name, event);
+    if (details === undefined) return;
+    if (isEmpty(details)) this.details.delete(name);
+    else this.details.set(name, event);
   }
 
   /** What the flow provides. Values that were not made, or were reverted, are missing. */
@@ -174,73 +151,11 @@ export class Ledger implements Storage {
     this.failures.clear();
     this.revertResults.clear();
     this.revertFailures.clear();
+    this.progress.clear();
+    this.details.clear();
     this.finishedCount = 0;
     this.ignoredCount = 0;
     this.reverting = false;
-  }
-
-  fetch(name: string): unknown {
-    const { given } = this.#binding;
-    if (Object.hasOwn(given, name)) return given[name];
-    const at = this.#plan.outputNames.indexOf(name);
-    if (at >= 0 && this.#has(this.#plan.outputs[at])) return this.value(this.#plan.outputs[at]);
-    const soFar = at >= 0 ? this.#providedSoFar() : {};
-    if (Object.hasOwn(soFar, name)) return soFar[name];
-    throw new RunError(
-      'ERR_MILLRACE_NOT_FOUND',
-      at < 0
-        ? `Nothing is called '${name}': it is neither an input of flow '${this.#plan.name}' nor provided by a task`
-        : `'${name}' has no value yet: the task that provides it has not finished, or was reverted`,
-    );
-  }
-
-  fetchAll(): Record<string, unknown> {
-    const values = new Map<string, unknown[]>();
-    for (const [name, value] of Object.entries(this.#binding.given)) values.set(name, [value]);
-    for (let atom = 0; atom < this.#plan.size; atom++) {
-      if (this.states[atom] !== SUCCESS) continue;
-      const { names, keys } = this.#plan.atoms[atom].provision;
-      for (let i = 0; i < names.length; i++) {
-        const value = keys ? (this.results[atom] as Record<string | number, unknown>)[keys[i]] : this.results[atom];
-        const others = values.get(names[i]);
-        if (others) others.push(value);
-        else values.set(names[i], [value]);
-      }
-    }
-    return Object.fromEntries([...values].map(([name, all]) => [name, all.length === 1 ? all[0] : all]));
-  }
-
-  fetchMappedArgs(task: string): Record<string, unknown> {
-    return this.argumentsOf(this.#number(task));
-  }
-
-  getProvided(task: string): Record<string, unknown> {
-    const atom = this.#number(task);
-    if (this.states[atom] !== SUCCESS) return {};
-    const { names, keys } = this.#plan.atoms[atom].provision;
-    const result = this.results[atom] as Record<string | number, unknown>;
-    return Object.fromEntries(names.map((name, i) => [name, keys ? result[keys[i]] : result]));
-  }
-
-  getTaskState(task: string): TaskState {
-    return TASK_STATES[this.states[this.#number(task)]];
-  }
-
-  getTaskStates(): Record<string, TaskState> {
-    return Object.fromEntries(this.#plan.atoms.map(({ name }, atom) => [name, TASK_STATES[this.states[atom]]]));
-  }
-
-  getExecuteFailures(): Record<string, Failure> {
-    return byName(this.failures);
-  }
-
-  getRevertFailures(): Record<string, Failure> {
-    return byName(this.revertFailures);
-  }
-
-  getRevertResult(task: string): unknown {
-    const atom = this.#number(task);
-    return this.revertFailures.get(atom) ?? this.revertResults.get(atom);
   }
 
   /** What there is of each name while the last of its providers has not run. */
@@ -257,21 +172,28 @@ export class Ledger implements Storage {
     return values;
   }
 
+  #arguments({ params, constants }: Omit<Mapping, 'revert'>, start: number): Record<string, unknown> {
+    const { binding } = this;
+    const args: Record<string, unknown> = {};
+    for (let i = 0; i < params.length; i++) {
+      const source = binding.args[start + i];
+      if (source >= 0) args[params[i]] = this.value(source);
+      else if (source === CONSTANT) args[params[i]] = constants[i];
+      else args[params[i]] = binding.inputs[INPUT - source];
+    }
+    return args;
+  }
+
   #has(source: number): boolean {
     const { size, picks } = this.#plan;
     return this.states[source < size ? source : picks[source - size].atom] === SUCCESS;
   }
-
-  #number(task: string): number {
-    this.#numbers ??= new Map(this.#plan.atoms.map(({ name }, atom) => [name, atom]));
-    const atom = this.#numbers.get(task);
-    if (atom === undefined) throw new ArgumentError(`Flow '${this.#plan.name}' has no task named '${task}'`);
-    return atom;
-  }
 }
 
-function byName(failures: ReadonlyMap<number, Failure>): Record<string, Failure> {
-  return Object.fromEntries([...failures.values()].map((failure) => [failure.task, failure]));
+/** Whether a value is `{}`. */
+function isEmpty(value: unknown): boolean {
+  const plain = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+  return plain && Object.keys(value).length === 0;
 }
 
 /** A result that lacks a promised value, or a value that cannot be read, is a failure of the task that promised it. */

@@ -112,7 +112,7 @@ export class Scheduler {
     this.running++;
     if (this.observed) {
       this.#tell(atom, oldState);
-      this.progress(this.plan.atoms[atom].name, 0);
+      this.#events.progress(progressEvent(this.plan.atoms[atom].name, 0));
     }
   }
 
@@ -137,7 +137,7 @@ export class Scheduler {
     this.ended++;
     if (this.observed) {
       this.#tell(atom, this.reverting ? REVERTING : RUNNING, result);
-      this.progress(this.plan.atoms[atom].name, 1);
+      this.#events.progress(progressEvent(this.plan.atoms[atom].name, 1));
     }
     this.#frontier.leave(atom);
   }
@@ -185,8 +185,11 @@ export class Scheduler {
     return undefined;
   }
 
+  /** A task says how far it is. */
   progress(name: string, progress: number, details?: unknown): void {
-    this.#events.progress(progressEvent(name, progress, details));
+    const event = progressEvent(name, progress, details);
+    this.ledger.note(event);
+    this.#events.progress(event);
   }
 
   log(name: string, message: string, details: unknown): void {

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import type { Mapping } from '../atoms/index.js';
 import type { Item } from '../flows/index.js';
 import { type DecidedEnds, decidedLinks, decisionsOf } from './decisions.js';
 import { arrivals, EdgeList, type Ends } from './edges.js';
@@ -70,8 +71,9 @@ class Sources {
     let optional = false;
     for (let atom = 0; atom < atoms.length; atom++) {
       const { mapping, provision } = atoms[atom];
-      this.start[atom + 1] = this.start[atom] + mapping.params.length;
-      for (let i = mapping.optionalFrom; i < mapping.params.length; i++) optional ||= mapping.sources[i] !== undefined;
+      const { revert } = mapping;
+      this.start[atom + 1] = this.start[atom] + mapping.params.length + (revert?.params.length ?? 0);
+      optional ||= hasOptional(mapping) || (revert !== undefined && hasOptional(revert));
       if (provision.keys) {
         this.#firstPick.set(atom, this.picks.length);
         for (const key of provision.keys) this.picks.push({ atom, key });
@@ -114,6 +116,11 @@ class Sources {
   }
 }
 
+function hasOptional({ params, sources, optionalFrom }: Omit<Mapping, 'revert'>): boolean {
+  for (let i = optionalFrom; i < params.length; i++) if (sources[i] !== undefined) return true;
+  return false;
+}
+
 /** Where each atom stands in an order. */
 function inverse(order: Int32Array): Int32Array {
   const position = new Int32Array(order.length);
@@ -137,6 +144,23 @@ function resolve(root: Item, { atoms, spans, providers }: Outline, sources: Sour
   };
   let flow = 0;
   let atom = 0;
+  const find = (mapping: Omit<Mapping, 'revert'>, at: number) => {
+    for (let i = 0; i < mapping.params.length; i++) {
+      const name = mapping.sources[i];
+      const optional = i >= mapping.optionalFrom;
+      if (name === undefined) {
+        sources.args[at + i] = CONSTANT;
+      } else if (!optional || round.optional) {
+        const known = providers.get(name);
+        const { ordering, position } = round;
+        const provider =
+          known === undefined
+            ? -1
+            : findProvider({ name, atom, path, providers: known, atoms, position, optional, ordering });
+        sources.args[at + i] = provider < 0 ? sources.input(name, atom, !optional) : sources.of(provider, name);
+      }
+    }
+  };
   traverse(root, {
     enter() {
       down();
@@ -149,21 +173,8 @@ function resolve(root: Item, { atoms, spans, providers }: Outline, sources: Sour
       down();
       const { mapping } = task;
       const at = sources.start[atom];
-      for (let i = 0; i < mapping.params.length; i++) {
-        const name = mapping.sources[i];
-        const optional = i >= mapping.optionalFrom;
-        if (name === undefined) {
-          sources.args[at + i] = CONSTANT;
-        } else if (!optional || round.optional) {
-          const known = providers.get(name);
-          const { ordering, position } = round;
-          const provider =
-            known === undefined
-              ? -1
-              : findProvider({ name, atom, path, providers: known, atoms, position, optional, ordering });
-          sources.args[at + i] = provider < 0 ? sources.input(name, atom, !optional) : sources.of(provider, name);
-        }
-      }
+      find(mapping, at);
+      if (mapping.revert) find(mapping.revert, at + mapping.params.length);
       atom++;
     },
   });

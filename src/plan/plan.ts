@@ -58,7 +58,10 @@ export interface Plan {
   readonly successors: Edges;
   /** For each node, how many edges arrive at it. */
   readonly waits: Int32Array;
-  /** The sources of atom `i`'s arguments are `args[argStart[i] .. argStart[i + 1])`. */
+  /**
+   * The sources of atom `i`'s arguments are `args[argStart[i] .. argStart[i + 1])`: those of `execute`, and behind them those of
+   * `revert` if they are others.
+   */
   readonly argStart: Int32Array;
   readonly args: Int32Array;
   readonly picks: readonly Pick[];

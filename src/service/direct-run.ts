@@ -21,6 +21,7 @@ import {
   type EngineEvents,
   emitSafely,
   type FlowState,
+  FlowStorage,
   IGNORE,
   ignoredFrom,
   Ledger,
@@ -62,6 +63,7 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
   #plan!: Plan;
   #binding!: Binding;
   #ledger!: Ledger;
+  #storage: Storage | undefined;
   #host!: ContextHost;
   #state: FlowState = 'PENDING';
   /** Whether anyone listens to tasks, so that events are worth making. */
@@ -90,7 +92,8 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
 
   /** What is known of the flow's values and tasks, once it runs. */
   get storage(): Storage | undefined {
-    return this.#ledger;
+    this.#storage ??= this.#ledger && new FlowStorage(this.#ledger, (what) => this.#refuse(what));
+    return this.#storage;
   }
 
   /**
@@ -146,12 +149,7 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
   #prepare(): void {
     const plan = compile(this.#flow);
     if (this.#closed) throw closedEngine(plan.name, 'run');
-    if (this.#state !== 'PENDING') {
-      throw new RunError(
-        'ERR_MILLRACE_INVALID_STATE',
-        `Flow '${plan.name}' cannot run again: a direct run is carried out once`,
-      );
-    }
+    if (this.#state !== 'PENDING') this.#refuse('run again');
     const { inputs, signal, services } = this.#setup;
     const binding = bind(plan, inputs);
     checkInputs(binding);
@@ -164,6 +162,13 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
       progress: (task, fraction, details) => this.#notify('progress', progressEvent(task, fraction, details)),
       log: (task, message, details) => this.#notify('log', logEvent(task, message, details)),
     };
+  }
+
+  #refuse(what: string): never {
+    throw new RunError(
+      'ERR_MILLRACE_INVALID_STATE',
+      `Flow '${this.#plan.name}' cannot ${what}: a direct run is carried out once`,
+    );
   }
 
   /** Heeds the signal. Returns what ends that. */

@@ -57,6 +57,21 @@ test('names are strings that are not empty', () => {
   }
 });
 
+test('what is said for revert is checked as it is for execute', () => {
+  const revert = () => {};
+  const wrong = (options: object, message: RegExp) =>
+    refuses(() => define({ name: 't', requires: 'a', execute, revert, ...options }), message, 't');
+  wrong({ revertRequires: 7 }, /'t': revertRequires must be .*; received a number/);
+  wrong({ revertOptional: ['b', 'b'] }, /'t': revertOptional names 'b' twice/);
+  wrong({ revertRebind: { b: 'c' } }, /'t': revertRebind names 'b', which is not among its arguments \(a\)/);
+  wrong({ revertRequires: 'b', revertRebind: { a: 'c' } }, /'t': revertRebind names 'a', .* \(b\)/);
+  wrong({ revertRebind: ['x', 'y'] }, /'t': revertRebind has 2 names for 1 arguments \(a\)/);
+  wrong({ revertRebind: 7 }, /'t': revertRebind must be an object or a list of names; received a number/);
+  const one = define({ name: 't', execute, revert });
+  refuses(() => one.with({ revertRequires: 'a' }), /revertRequires belongs to the task's code/);
+  refuses(() => one.with({ revertOptional: 'a' }), /revertOptional belongs to the task's code/);
+});
+
 test('a list names nothing twice', () => {
   for (const option of ['requires', 'optional', 'provides']) {
     refuses(() => define({ name: 't', execute, [option]: ['a', 'b', 'a'] }), RegExp(`${option} names 'a' twice`), 't');

@@ -147,6 +147,56 @@ overEveryEngine((test, options) => {
     assert.is(engine.state, 'REVERTED');
   });
 
+  test('run() from the inside of a task of a task is an error as well', async () => {
+    const inner = task({
+      name: 'inner',
+      async execute() {
+        await null;
+        await engine.run();
+      },
+    });
+    const outer = task({ name: 'outer', execute: () => run(linear('nested', inner), {}, options) });
+    const engine: Engine = load(outer, options);
+    const error = await rejection(engine.run());
+    assert.is(error.code, 'ERR_MILLRACE_INVALID_STATE');
+    assert.is(error.task, 'inner');
+    assert.is(engine.state, 'REVERTED');
+  });
+
+  test('a step of its own from inside a stepped run is an error', async () => {
+    const inside = task({ name: 'inside', execute: () => engine.runIter().next() });
+    const engine: Engine = load(inside, options);
+    const error = await rejection(
+      (async () => {
+        for await (const _ of engine.runIter());
+      })(),
+    );
+    assert.is(error.code, 'ERR_MILLRACE_INVALID_STATE');
+  });
+
+  for (const [what, again] of Object.entries({
+    'run()': (engine: Engine<any>): Promise<unknown> => engine.run(),
+    'reset()': async (engine: Engine<any>): Promise<unknown> => engine.reset(),
+  })) {
+    test(`${what} by a listener as the run ends is refused, and the run ends as it would`, async () => {
+      const engine = load(linear('f', local.five, local.woot), options);
+      const refused: Promise<any>[] = [];
+      engine.on('flow', ({ state }) => state === 'REVERTED' && refused.push(rejection(again(engine))));
+      assert.is((await rejection(engine.run())).message, 'Woot!');
+      assert.is((await refused[0]).code, 'ERR_MILLRACE_INVALID_STATE');
+      assert.is(engine.state, 'REVERTED');
+    });
+  }
+
+  test('run() by a listener as the tasks go back to their start is refused', async () => {
+    const engine = load(local.woot, options);
+    await rejection(engine.run());
+    const refused: Promise<any>[] = [];
+    engine.on('task', ({ state }) => state === 'PENDING' && refused.push(rejection(engine.run())));
+    assert.is((await rejection(engine.run())).message, 'Woot!');
+    assert.is((await refused[0]).code, 'ERR_MILLRACE_INVALID_STATE');
+  });
+
   test('a flow may run the same flow inside one of its tasks with an engine of its own', async () => {
     const outer = task({ name: 'outer', provides: 'five', execute: () => run(local.five, {}, options) });
     assert.equal(await run(outer, {}, options), { five: { five: 5 } });

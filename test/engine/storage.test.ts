@@ -108,7 +108,7 @@ overEveryKind((test, options, { five, addOne, woot, gotcha, giveBack, returns })
     engine.reset();
     assert.equal(engine.storage.fetchAll(), { value: 1 });
     assert.equal(engine.storage.getExecuteFailures(), {});
-    assert.is(engine.storage.getRevertResult('giveBack'), undefined);
+    assert.throws(() => engine.storage.getRevertResult('giveBack'), /'giveBack' was not reverted/);
   });
 });
 

@@ -108,6 +108,51 @@ const literal = task({
 });
 expect<Equal<GivesOf<typeof literal>, { mode: 'fast' | 'slow' }>>();
 
+// A revert with arguments of its own: what the task needs is what both need.
+const ownRevert = task({
+  name: 'own revert',
+  requires: ['a', 'b'],
+  rebind: { a: 'x' },
+  provides: 'made',
+  revertRequires: ['a', 'log', 'result'],
+  revertOptional: 'note',
+  execute: ({ a, b }: { a: number; b: string }) => a + b,
+  revert({ a, log, note, made, result, ...others }) {
+    expect<Equal<typeof a, number>>();
+    expect<Equal<typeof log, any>>();
+    expect<Equal<typeof note, any>>();
+    expect<Equal<typeof made, string | undefined>>();
+    expect<Equal<typeof result, string | Failure>>();
+    expect<Equal<keyof typeof others, 'flowFailures'>>();
+  },
+});
+expect<Equal<NeedsOf<typeof ownRevert>, { x: number; b: string; log: any; note?: any }>>();
+const reboundRevert = task({
+  name: 'rebound revert',
+  requires: 'a',
+  optional: 'c',
+  revertRebind: { a: 'other' },
+  execute: ({ a }: { a: number; c?: Date }) => a,
+  revert: ({ a, c }) => {
+    expect<Equal<typeof a, number>>();
+    expect<Equal<typeof c, Date | undefined>>();
+  },
+});
+expect<Equal<NeedsOf<typeof reboundRevert>, { a: number; c?: Date; other: number }>>();
+const reboundByPosition = task({
+  name: 'rebound by position',
+  requires: ['a', 'b'],
+  rebind: ['x', 'y'],
+  revertRebind: ['z'],
+  inject: { level: 1 },
+  execute: ({ a }: { a: number; b: string; level: number }) => a,
+  revert: ({ level }) => {
+    expect<Equal<typeof level, number>>();
+  },
+});
+expect<Equal<NeedsOf<typeof reboundByPosition>, { x: number; y: string; z: number }>>();
+run(ownRevert.with({ name: 'copy', revertRebind: { log: 'journal' } }), { x: 1, b: '', journal: [] });
+
 // As in JavaScript: without annotations the declared names are the arguments.
 const plain = task({
   name: 'plain',

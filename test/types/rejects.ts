@@ -37,6 +37,12 @@ task({ execute() {} });
 task({ name: 'idle' });
 // @ts-expect-error 'height' is not declared
 task({ name: 'a', requires: ['width'], execute: (args: { width: number; height: number }) => args });
+// @ts-expect-error 'height' is not given to this revert
+task({ name: 'a', requires: 'height', revertRequires: 'width', execute() {}, revert: ({ height }) => height });
+// @ts-expect-error 'height' is no argument of revert
+task({ name: 'a', requires: 'width', revertRebind: { height: 'h' }, execute() {}, revert() {} });
+// @ts-expect-error what revert requires is missing
+run(task({ name: 'a', revertRequires: 'width', execute() {}, revert() {} }), {});
 // @ts-expect-error an optional argument must be declared as well
 task({ name: 'a', requires: ['width'], execute: (args: { width: number; height?: number }) => args });
 // @ts-expect-error 'width' may be missing
