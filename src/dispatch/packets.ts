@@ -141,7 +141,8 @@ export class Packer {
   }
 
   #arguments(atoms: readonly number[], lane: Lane) {
-    const { plan, ledger, binding, reverting } = this.#scheduler;
+    const { plan, ledger, reverting } = this.#scheduler;
+    const { binding } = ledger;
     const values: unknown[] = [];
     const keep = new Map<number, unknown>();
     let refs: number[] | undefined;
@@ -188,7 +189,8 @@ export class Packer {
 
   #usesOf(source: number): number {
     if (!this.#uses) {
-      const { plan, binding } = this.#scheduler;
+      const { plan, ledger } = this.#scheduler;
+      const { binding } = ledger;
       this.#uses = new Int32Array(plan.size + plan.picks.length + binding.inputs.length);
       for (const used of binding.args) if (used !== CONSTANT) this.#uses[this.#number(used)]++;
     }

@@ -3,7 +3,6 @@ import { isThenable } from '../atoms/index.js';
 import { RunError } from '../errors.js';
 import { DEPTHS } from '../flows/index.js';
 import type { Decisions, Plan } from '../plan/index.js';
-import type { Binding } from './bind.js';
 import type { Ledger } from './ledger.js';
 import { IGNORE, PENDING } from './states.js';
 
@@ -12,12 +11,12 @@ import { IGNORE, PENDING } from './states.js';
  *
  * @throws what a decider throws; {@link RunError} when the atom requires a value that an ignored one would have provided
  */
-export function ignoredFrom({ plan, args }: Binding, ledger: Ledger, decisions: Decisions, atom: number): number[] {
+export function ignoredFrom(plan: Plan, ledger: Ledger, decisions: Decisions, atom: number): number[] {
   const depth = vote(plan, ledger, decisions, atom);
   if (depth >= 0) {
     return reach(plan, decisions, atom, DEPTHS[depth]).filter((reached) => ledger.states[reached] === PENDING);
   }
-  checkProviders(plan, args, ledger, atom);
+  checkProviders(plan, ledger, atom);
   return [];
 }
 
@@ -56,11 +55,10 @@ function reach({ successors, size }: Plan, { homes }: Decisions, atom: number, d
   return [...seen].filter((node) => node < size);
 }
 
-function checkProviders(plan: Plan, args: Int32Array, { states }: Ledger, atom: number): void {
-  const { atoms, argStart, picks, size } = plan;
+function checkProviders({ atoms, argStart, picks, size }: Plan, { states, binding }: Ledger, atom: number): void {
   const { name, mapping } = atoms[atom];
   for (let i = 0; i < mapping.optionalFrom; i++) {
-    const source = args[argStart[atom] + i];
+    const source = binding.args[argStart[atom] + i];
     if (source < 0) continue;
     const provider = source < size ? source : picks[source - size].atom;
     if (states[provider] !== IGNORE) continue;

@@ -272,7 +272,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     const { signal, services } = this.#setup;
     const { concurrent, abortGrace, taskTimeout } = connection;
     const scheduler = new Scheduler({
-      ...{ binding: this.#ledger!.binding, ledger: this.#ledger!, concurrent, observed: this.#observed },
+      ...{ plan: this.#plan!, ledger: this.#ledger!, concurrent, observed: this.#observed },
       events: {
         task: (event) => this.#notify('task', event),
         progress: (event) => this.#notify('progress', event),

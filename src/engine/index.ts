@@ -1,4 +1,4 @@
-export { type Binding, bind, checkInputs } from './bind.js';
+export { bind, checkInputs } from './bind.js';
 export { ignoredFrom } from './decide.js';
 export type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
 export { emitSafely } from './emit.js';

@@ -5,7 +5,6 @@
 import type { Failure } from '../atoms/index.js';
 import { isMillraceError } from '../errors.js';
 import type { Plan } from '../plan/index.js';
-import type { Binding } from './bind.js';
 import { ignoredFrom } from './decide.js';
 import { type LogEvent, logEvent, type ProgressEvent, progressEvent, type TaskEvent, taskEvent } from './events.js';
 import {
@@ -28,7 +27,7 @@ export interface SchedulerEvents {
 }
 
 export interface SchedulerOptions {
-  readonly binding: Binding;
+  readonly plan: Plan;
   readonly ledger: Ledger;
   readonly events: SchedulerEvents;
   /** Whether several atoms may run at once. */
@@ -38,7 +37,6 @@ export interface SchedulerOptions {
 
 export class Scheduler {
   readonly plan: Plan;
-  readonly binding: Binding;
   readonly ledger: Ledger;
   readonly concurrent: boolean;
   /** Whether anyone listens to tasks, so that events are worth making. */
@@ -49,7 +47,7 @@ export class Scheduler {
   ended = 0;
   /** How many atoms a dispatcher has taken and not begun. */
   held = 0;
-  #frontier: Frontier;
+  #frontier!: Frontier;
   /** No atom is handed out any more: one has failed, or the run is suspended or aborted. */
   #halted = false;
   #suspended = false;
@@ -58,15 +56,14 @@ export class Scheduler {
   readonly #events: SchedulerEvents;
 
   constructor(options: SchedulerOptions) {
-    this.binding = options.binding;
-    this.plan = options.binding.plan;
+    this.plan = options.plan;
     this.ledger = options.ledger;
     this.concurrent = options.concurrent;
     this.observed = options.observed;
     this.#events = options.events;
-    this.#frontier = this.#forwards();
     // A run that was stopped while it reverted goes on reverting.
     if (this.ledger.reverting || this.ledger.failures.size > 0) this.#revert();
+    else this.#frontier = this.#forwards();
   }
 
   /** Whether nothing runs and nothing can be taken. */
@@ -204,8 +201,9 @@ export class Scheduler {
 
   /** Asks the deciders about an atom whose turn has come. */
   readonly #decide = (atom: number): boolean | undefined => {
+    if (this.#halted) return undefined; // whoever goes on asks
     try {
-      const ignored = ignoredFrom(this.binding, this.ledger, this.plan.decisions!, atom);
+      const ignored = ignoredFrom(this.plan, this.ledger, this.plan.decisions!, atom);
       for (const one of ignored) {
         this.ledger.ignore(one);
         if (this.observed) this.#tell(one, PENDING);

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { Mapping } from '../atoms/index.js';
 import type { Item } from '../flows/index.js';
-import { type DecidedEnds, decidedLinks, decisionsOf } from './decisions.js';
+import { addDecided, type DecidedEnds, decisionsOf } from './decisions.js';
 import { arrivals, EdgeList, type Ends } from './edges.js';
 import { addLinks, checkOrder } from './graph.js';
 import { inspectPlan } from './inspect.js';
@@ -210,7 +210,7 @@ function connect(root: Item, { atoms, spans }: Outline) {
       if (span.flow.kind === 'graph') {
         addLinks(span);
         if (!checkOrder(span)) backward = true;
-        decided.push(...decidedLinks(span, ends));
+        addDecided(span, ends, decided);
         for (let i = 0; i < span.before.length; i += 2)
           edges.add(ends[span.before[i]].exit, ends[span.before[i + 1]].entry);
       }

@@ -1,5 +1,6 @@
 /** Which atoms the links with deciders of a graph lead to. */
 import { isTask } from '../atoms/index.js';
+import type { Item } from '../flows/index.js';
 import type { Edges, Ends } from './edges.js';
 import type { Outline, Span } from './outline.js';
 import type { DecidedLink, Decisions } from './plan.js';
@@ -9,16 +10,17 @@ export interface DecidedEnds extends DecidedLink {
   readonly to: Ends;
 }
 
-/** The links with deciders of a graph, as they were made; `ends` are those of its children. */
-export function decidedLinks({ flow: { items, links } }: Span, ends: readonly Ends[]): DecidedEnds[] {
+/** Adds the links with deciders of a graph, as they were made; `ends` are those of its children. */
+export function addDecided({ flow: { items, links } }: Span, ends: readonly Ends[], decided: DecidedEnds[]): void {
   const found: DecidedEnds[] = [];
+  let endsOf: Map<Item, Ends> | undefined;
   for (let link = links; link; link = link.previous) {
     const { from, to, decider, depth } = link;
     if (!decider) continue;
-    const source = isTask(from) ? ends[items.indexOf(from)].exit : -1;
-    found.unshift({ from: source, decider, depth, to: ends[items.indexOf(to)] });
+    endsOf ??= new Map(items.map((item, child) => [item, ends[child]]));
+    found.push({ from: isTask(from) ? endsOf.get(from)!.exit : -1, decider, depth, to: endsOf.get(to)! });
   }
-  return found;
+  for (let last = found.pop(); last; last = found.pop()) decided.push(last);
 }
 
 export function decisionsOf(decided: readonly DecidedEnds[], { atoms, spans }: Outline, successors: Edges): Decisions {

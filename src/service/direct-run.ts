@@ -13,7 +13,6 @@ import {
 } from '../dispatch/local.js';
 import {
   abortedRun,
-  type Binding,
   bind,
   checkInputs,
   closedEngine,
@@ -61,7 +60,6 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
   readonly #setup: DirectSetup;
   readonly #budget = new Budget(() => this.#goOn());
   #plan!: Plan;
-  #binding!: Binding;
   #ledger!: Ledger;
   #storage: Storage | undefined;
   #host!: ContextHost;
@@ -153,7 +151,6 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
     const { inputs, signal, services } = this.#setup;
     const binding = bind(plan, inputs);
     checkInputs(binding);
-    this.#binding = binding;
     if (signal?.aborted) throw abortedRun(plan.name, signal);
     this.#plan = plan;
     this.#ledger = new Ledger(binding);
@@ -184,7 +181,7 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
   #mayRun(atom: number, decisions: Decisions): boolean {
     if (this.#ledger.states[atom] === IGNORE) return false;
     try {
-      const ignored = ignoredFrom(this.#binding, this.#ledger, decisions, atom);
+      const ignored = ignoredFrom(this.#plan, this.#ledger, decisions, atom);
       for (const one of ignored) {
         this.#ledger.ignore(one);
         if (this.#observed) this.#tell(one, PENDING, undefined);

@@ -188,8 +188,8 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
   /**
    * Waits until a task has ended.
    *
-   * @throws {@link ServiceError} as {@link get}, and `ERR_MILLRACE_SERVICE_CLOSED` when the service is closed before; the reason of
-   *   `signal` when it is aborted
+   * @throws {@link ServiceError} as {@link get}, but not because it has expired; `ERR_MILLRACE_SERVICE_CLOSED` when the service is closed
+   *   before; the reason of `signal` when it is aborted
    */
   async finished(
     id: string,

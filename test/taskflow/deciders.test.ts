@@ -4,14 +4,14 @@ import { ArgumentError, type Dataflow, type DeciderDepth, graph, linear, load, r
 import { test as once } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DirectRun } from '../../src/service/direct-run.js';
-import { captureTasks, rejection } from '../engine/capture.js';
+import { captureTasks, promised, rejection } from '../engine/capture.js';
 import { overEveryKind } from '../engine/kinds.js';
 import { local } from '../fixtures/engine/tasks.js';
 
 const yes = () => true;
 const no = () => false;
 
-overEveryKind((test, options, { five, addOne, woot }) => {
+overEveryKind((test, options, { five, addOne, woot, gate }) => {
   const step = (name: string) => five.with({ name, provides: name });
   const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(step);
 
@@ -213,6 +213,37 @@ overEveryKind((test, options, { five, addOne, woot }) => {
     assert.equal(events.slice(2), ['b: IGNORE', 'c: IGNORE']);
   });
 
+  test('once the flow has failed, or is to be suspended, no decider is asked', async () => {
+    const asked: string[] = [];
+    const decider = () => asked.push('asked') > 0;
+    const opened = promised();
+    const services = { gate: () => opened.promise };
+    // One fails on this thread while the one that the decider waits for is under way, on a worker if it travels.
+    const flow = graph('f', gate, c, local.woot).link(gate, c, { decider });
+    const engine = load(flow, { ...options, services });
+    engine.on('task', ({ name, state }) => name === 'woot' && state === 'FAILURE' && opened.resolve());
+    if (options.engine === 'serial') opened.resolve(); // one after the other: it is asked, and then the other fails
+    assert.is((await rejection(engine.run())).message, 'Woot!');
+    assert.is(asked.length, options.engine === 'serial' ? 1 : 0);
+
+    // `c` has not run when the flow is suspended in the middle of its reverts.
+    asked.length = 0;
+    const reverting = load(graph('f', a, b, c, woot).link(a, b).link(b, woot).link(woot, c, { decider }), options);
+    reverting.on('task', ({ name, state }) => name === 'b' && state === 'REVERTED' && reverting.suspend());
+    await reverting.run();
+    assert.is(reverting.state, 'SUSPENDED');
+    assert.is((await rejection(reverting.run())).message, 'Woot!');
+    assert.equal(asked, []);
+    assert.is(reverting.storage.getTaskState('c'), 'PENDING');
+
+    const suspended = load(graph('f', a, b).link(a, b, { decider }), options);
+    suspended.once('task', () => suspended.suspend());
+    await suspended.run();
+    assert.equal(asked, []);
+    await suspended.run();
+    assert.equal(asked, ['asked']);
+  });
+
   const depths: DeciderDepth[] = ['atom', 'neighbors', 'flow', 'all'];
 
   test('random graphs with random answers end as a naive reading of the rules says', async () => {
@@ -277,6 +308,18 @@ once('without an engine it is decided in the same way', async () => {
     },
   });
   assert.is((await rejection(new DirectRun(broken, setup).run())).message, 'undecided');
+});
+
+once('a graph may have as many deciders as it has tasks', async () => {
+  const { five } = local;
+  const tasks = Array.from({ length: 200_000 }, (_, i) => five.with({ name: `t${i}` }));
+  let flow: any = graph('f', tasks);
+  for (let i = 1; i < tasks.length; i++) flow = flow.link(tasks[i - 1], tasks[i], { decider: () => i < 199_990 });
+  const engine = load(flow, { engine: 'serial' });
+  await engine.run();
+  const states = Object.values(engine.storage.getTaskStates());
+  assert.is(states.filter((state) => state === 'SUCCESS').length, 199_990);
+  assert.is(states.filter((state) => state === 'IGNORE').length, 10);
 });
 
 once('what is no decider, and no depth, is refused', () => {
