@@ -120,11 +120,14 @@ for (const [options, message] of [
   [{ exector: 'direct' }, /'exector': there is no such option/],
 ] as const) {
   test(`a wrong option is refused before anything is opened: ${JSON.stringify(options)}`, async () => {
-    assert.match(
-      (await wrongConfig(createTaskService({ logger: {}, types, ...(options as object) }))).message,
-      message,
-    );
-    assert.not.ok(existsSync('millrace.db'));
+    const file = join(folder({}), 'records.db');
+    const { task: settings, ...others } = options as object as TaskServiceOptions;
+    const service = createTaskService({
+      ...{ logger: {}, types, ...others },
+      task: { database: `sqlite:${file}`, ...settings },
+    });
+    assert.match((await wrongConfig(service)).message, message);
+    assert.not.ok(existsSync(file));
   });
 }
 
