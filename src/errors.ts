@@ -22,7 +22,7 @@ function describe(error: Error, code: string, details: ErrorDetails): void {
 
 /** Whether a value is an error raised by Millrace, by any loaded copy of it, on any thread. */
 export function isMillraceError(value: unknown): value is Error & { code: string; task?: string } {
-  return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[brand] === true;
+  return typeof value === 'object' && value !== null && brand in value;
 }
 
 /** An argument or an option is not what it should be. `code` is `ERR_MILLRACE_INVALID_ARG`. */
@@ -76,10 +76,13 @@ export class RunError extends Error {
 
 export type RunErrorCode =
   | 'ERR_MILLRACE_BAD_DECIDER' // a decider did not answer
+  | 'ERR_MILLRACE_BAD_DECISION' // a retry did not decide
+  | 'ERR_MILLRACE_BAD_LIST' // what a region goes over is no list, or is empty or too long
   | 'ERR_MILLRACE_BAD_RESULT' // a task did not return what it says it provides
   | 'ERR_MILLRACE_CLOSED' // the engine or the pool has been closed
   | 'ERR_MILLRACE_INVALID_STATE' // not now: the engine is running, closed, not compiled, ...
   | 'ERR_MILLRACE_MODULE_LOAD' // a worker could not import the task's module
+  | 'ERR_MILLRACE_NO_ATTEMPT' // a retry has no value left to try with
   | 'ERR_MILLRACE_NON_ERROR_THROWN' // a task threw something that is not an Error
   | 'ERR_MILLRACE_NOT_FOUND' // no value is known by that name
   | 'ERR_MILLRACE_NOT_IN_WORKER' // a parallel engine cannot be started inside a worker
@@ -87,6 +90,7 @@ export type RunErrorCode =
   | 'ERR_MILLRACE_SERVICE' // the task called a service that the run does not offer
   | 'ERR_MILLRACE_TASK_NOT_FOUND' // the module was imported, and has no such task
   | 'ERR_MILLRACE_TIMEOUT' // the task took longer than its `timeout`
+  | 'ERR_MILLRACE_TOO_DEEP' // regions have built flows within flows without end
   | 'ERR_MILLRACE_UNCLONEABLE_INPUT' // an input cannot be sent to a worker
   | 'ERR_MILLRACE_UNCLONEABLE_RESULT' // a result cannot be sent back from a worker
   | 'ERR_MILLRACE_UNHANDLED_ERROR' // an unhandled rejection or uncaught exception in the worker

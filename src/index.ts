@@ -6,14 +6,38 @@
  */
 
 export type {
+  AlwaysRevertFunction,
+  Attempt,
+  BuildContext,
+  CausedByOptions,
+  CustomRetryOptions,
   Dataflow,
+  Decision,
+  ForEachFunction,
+  History,
+  PaceOptions,
+  ParameterizedForEachFunction,
+  Retry,
+  RetryFunction,
+  RetryOptions,
   Services,
   Task,
   TaskContext,
   TaskFunction,
   TaskOptions,
+  TimesFunction,
 } from './atoms/index.js';
-export { share, task, transfer } from './atoms/index.js';
+export {
+  alwaysRevert,
+  alwaysRevertAll,
+  forEach,
+  parameterizedForEach,
+  retry,
+  share,
+  task,
+  times,
+  transfer,
+} from './atoms/index.js';
 export type { Config, ConfigOptions } from './config/index.js';
 export type { Pool } from './dispatch/shared.js';
 export type {
@@ -50,12 +74,19 @@ export { Failure, type FailureJson } from './failure/index.js';
 export {
   type Decider,
   type DeciderDepth,
+  type DynamicOptions,
+  dynamic,
+  type EachOptions,
+  each,
   type Flow,
   type FlowItem,
+  type FlowOverrides,
   type GraphFlow,
   graph,
   type LinkOptions,
   linear,
+  type ReduceOptions,
+  reduce,
   unordered,
 } from './flows/index.js';
 export { createPool, type LoadOptions, load, type OfferedServices, type RunOptions, run } from './load.js';

@@ -3,7 +3,7 @@ import type { Dataflow, Simplify } from './atoms/index.js';
 import { type Config, type ConfigOptions, configure } from './config/index.js';
 import { InlineDispatcher } from './dispatch/inline.js';
 import { Pool, sharedPool } from './dispatch/shared.js';
-import { type Connection, Engine } from './engine/index.js';
+import { type Connection, Engine, type FailureOptions } from './engine/index.js';
 import { ArgumentError, received } from './errors.js';
 import type { InputsOf, RunFunction } from './flows/index.js';
 
@@ -11,7 +11,7 @@ import type { InputsOf, RunFunction } from './flows/index.js';
 export type OfferedServices = Readonly<Record<string, (...args: any[]) => unknown>>;
 
 /** How a flow is to be run. What is not said here comes from the environment, the configuration file or the defaults. */
-export interface RunOptions extends ConfigOptions {
+export interface RunOptions extends ConfigOptions, FailureOptions {
   /** Aborts the run: tasks under way are told to stop, and what was done is reverted. */
   readonly signal?: AbortSignal;
   /** The threads of a parallel run. Default: a pool that all runs of this configuration share. */
@@ -39,11 +39,13 @@ export function load<Needs, Gives>(
   flow: Dataflow<Needs, Gives>,
   options: LoadOptions<InputsOf<Needs>> = {},
 ): Engine<Simplify<Gives>> {
-  const { inputs, signal, pool, services, ...settings } = checkOptions(options);
+  const { inputs, signal, pool, services, failurePolicy, deferReverts, neverResolve, ...settings } =
+    checkOptions(options);
   return new Engine<Simplify<Gives>>(flow, {
     inputs: inputs === undefined ? {} : inputs,
     signal,
     services: services ?? {},
+    failures: { failurePolicy, deferReverts, neverResolve },
     connect: () => {
       const ready = configure(settings);
       return ready instanceof Promise ? ready.then((late) => connect(late, pool)) : connect(ready, pool);
@@ -90,11 +92,17 @@ function checkOptions<I>(options: LoadOptions<I>): LoadOptions<I> {
   if (typeof options !== 'object' || options === null) {
     throw new ArgumentError(`The options must be an object; received ${received(options)}`);
   }
-  const { signal, pool, services } = options;
+  const { signal, pool, services, failurePolicy, deferReverts, neverResolve } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrong('signal', 'an AbortSignal', signal);
   if (pool !== undefined && !(pool instanceof Pool)) throw wrong('pool', 'a pool made by createPool()', pool);
   if (services !== undefined && (typeof services !== 'object' || services === null)) {
     throw wrong('services', 'an object of functions', services);
+  }
+  if (failurePolicy !== undefined && failurePolicy !== 'stop' && failurePolicy !== 'finish') {
+    throw wrong('failurePolicy', "'stop' or 'finish'", failurePolicy);
+  }
+  for (const [name, value] of Object.entries({ deferReverts, neverResolve })) {
+    if (value !== undefined && typeof value !== 'boolean') throw wrong(name, 'true or false', value);
   }
   for (const [name, service] of Object.entries(services ?? {})) {
     if (typeof service !== 'function') throw wrong(`services.${name}`, 'a function', service);

@@ -1,4 +1,5 @@
 import type { Declaration } from './mapping.js';
+import type { Region } from './region.js';
 
 /** What all the copies of one task share: its code, and where another thread finds it. */
 export interface Definition {
@@ -12,6 +13,8 @@ export interface Definition {
   readonly declared: Declaration;
   /** Those that `revert` asks for, if it declares its own. */
   readonly declaredRevert: Declaration | undefined;
+  /** The flow that is its work, instead of `execute`. */
+  readonly region: Region | undefined;
   /** Every list of argument names in use, so that equal ones are one object. */
   readonly shapes: Map<string, Shape>;
 }

@@ -1,10 +1,17 @@
 export { Failure, type FailureJson } from '../failure/index.js';
+export { type Controller, type Decision, type Verdict, verdict } from './controller.js';
 export type { Definition, Shape } from './definition.js';
+export { type Attempt, type CausedByOptions, History } from './history.js';
 export { bare, describeTask, quoted, row } from './inspect.js';
 export type { Mapping, Provision, RevertMapping } from './mapping.js';
+export type { PaceOptions } from './pace.js';
+export type { BuildContext, DynamicRegion, EachRegion, ReduceRegion, Region } from './region.js';
 export { registered, registeredNames, type Transferred, thread } from './registry.js';
+export { alwaysRevert, alwaysRevertAll, forEach, isRetry, parameterizedForEach, retry, times } from './retry.js';
+export { RetryAtom } from './retry-atom.js';
+export type * from './retry-signature.js';
 export { type RevertExtras, revertArguments } from './revert.js';
 export type * from './signature.js';
-export { isTask, TaskAtom, task } from './task.js';
+export { isTask, makeRegion, TaskAtom, task } from './task.js';
 export { isThenable } from './thenable.js';
 export { share, transfer } from './transfer.js';

@@ -1,5 +1,6 @@
 /** What tasks, and the names in them, look like in `util.inspect`. */
 import { type InspectOptions, inspect } from 'node:util';
+import type { Region } from './region.js';
 import type { TaskAtom } from './task.js';
 
 /** How many names of one list are shown. */
@@ -23,9 +24,13 @@ export function row<T>(entries: readonly T[], show: (entry: T) => string): strin
   return shown.join(', ');
 }
 
-/** A task on one line: what it takes and gives, by the names that values have in its flow. Injected values may be secret. */
+function describeRegion(region: Region, plain: (name: string) => string): string {
+  return region.kind === 'dynamic' ? 'dynamic' : `${region.kind} ${plain(region.task.name)} over ${plain(region.over)}`;
+}
+
+/** A task, or the retry of a flow, on one line: what it takes and gives, by the names that values have in its flow. Injected values may be secret. */
 export function describeTask(task: TaskAtom, options: InspectOptions, state = ''): string {
-  const { definition, mapping, provision, priority, timeout } = task;
+  const { definition, mapping, provision, priority, timeout, controller, retry, mayFail } = task;
   const { params, sources, optionalFrom } = mapping;
   const required: number[] = [];
   const optional: number[] = [];
@@ -38,7 +43,9 @@ export function describeTask(task: TaskAtom, options: InspectOptions, state = ''
     const source = sources[i] ?? params[i];
     return source === params[i] ? plain(source) : `${plain(source)} as ${plain(params[i])}`;
   };
-  const parts = [task.travels ? 'travels' : 'local'];
+  const { region } = task;
+  const place = task.travels ? 'travels' : 'local';
+  const parts = [controller ? definition.name : region ? describeRegion(region, plain) : place];
   if (required.length > 0) parts.push(`requires ${row(required, argument)}`);
   if (optional.length > 0) parts.push(`optional ${row(optional, argument)}`);
   if (injected.length > 0) parts.push(`injects ${row(injected, argument)}`);
@@ -46,5 +53,7 @@ export function describeTask(task: TaskAtom, options: InspectOptions, state = ''
   if (definition.revert) parts.push('reverts');
   if (priority !== 0) parts.push(`priority ${priority}`);
   if (timeout !== undefined) parts.push(`timeout ${timeout} ms`);
-  return `Task ${quoted(task.name, options)}${state && `: ${state}`} (${parts.join('; ')})`;
+  if (retry) parts.push('retries');
+  if (mayFail) parts.push('may fail');
+  return `${controller ? 'Retry' : 'Task'} ${quoted(task.name, options)}${state && `: ${state}`} (${parts.join('; ')})`;
 }

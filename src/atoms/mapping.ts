@@ -4,6 +4,13 @@
  */
 import { ArgumentError, received } from '../errors.js';
 
+/** Who declares something, for messages. */
+export interface Owner {
+  /** How messages begin. */
+  readonly label: string;
+  readonly name: string | undefined;
+}
+
 /** What the code of a task asks for. */
 export interface Declaration {
   /** The names of the arguments, as `execute` sees them: the required ones, then the optional ones. */
@@ -43,20 +50,20 @@ const NO_CONSTANTS: readonly unknown[] = [];
 /** What `revert` is given in any case. */
 const GIVEN_TO_REVERT = ['result', 'flowFailures'];
 
-export function declare(task: string, requires: unknown, optional: unknown): Declaration {
-  return declaration(nameList(task, 'requires', requires), nameList(task, 'optional', optional));
+export function declare(owner: Owner, requires: unknown, optional: unknown): Declaration {
+  return declaration(nameList(owner, 'requires', requires), nameList(owner, 'optional', optional));
 }
 
 /** What `revert` asks for; `undefined`: what `execute` does. Each of the two lists is that of `execute` if nothing is said. */
 export function declareRevert(
-  task: string,
+  owner: Owner,
   { params, optionalFrom }: Declaration,
   requires: unknown,
   optional: unknown,
 ): Declaration | undefined {
   if (requires === undefined && optional === undefined) return undefined;
   const names = (option: string, said: unknown, otherwise: readonly string[]) =>
-    (said === undefined ? otherwise : nameList(task, option, said)).filter((name) => !GIVEN_TO_REVERT.includes(name));
+    (said === undefined ? otherwise : nameList(owner, option, said)).filter((name) => !GIVEN_TO_REVERT.includes(name));
   return declaration(
     names('revertRequires', requires, params.slice(0, optionalFrom)),
     names('revertOptional', optional, params.slice(optionalFrom)),
@@ -77,24 +84,24 @@ interface Wiring {
   readonly inject: object | undefined;
 }
 
-export function mapArguments(task: string, wiring: Wiring): Mapping {
+export function mapArguments(owner: Owner, wiring: Wiring): Mapping {
   const { declared, rebind, inject } = wiring;
-  const sources = rebound(task, 'rebind', declared.params, declared.params.slice(), rebind);
-  const revert = mapRevert(task, wiring, sources.slice());
+  const sources = rebound(owner, 'rebind', declared.params, declared.params.slice(), rebind);
+  const revert = mapRevert(owner, wiring, sources.slice());
   const { params, constants } = injected(declared.params, sources, inject);
   return { params, sources, constants, optionalFrom: declared.optionalFrom, revert };
 }
 
 /** An argument for which nothing is said has the source that `execute` has for it. */
 function mapRevert(
-  task: string,
+  owner: Owner,
   { declared, declaredRevert, revertRebind, inject }: Wiring,
   ofExecute: readonly (string | undefined)[],
 ): RevertMapping | undefined {
   if (declaredRevert === undefined && revertRebind === undefined) return undefined;
   const own = declaredRevert ?? declared;
   const names = own.params.map((param) => ofExecute[declared.params.indexOf(param)] ?? param);
-  const sources = rebound(task, 'revertRebind', own.params, names, revertRebind);
+  const sources = rebound(owner, 'revertRebind', own.params, names, revertRebind);
   const { params, constants } = injected(own.params, sources, inject);
   return { params, sources, constants, optionalFrom: own.optionalFrom, rebind: revertRebind };
 }
@@ -127,26 +134,23 @@ function injected(
   return { params, constants };
 }
 
-export function mapResult(task: string, provides: unknown): Provision {
+export function mapResult(owner: Owner, provides: unknown): Provision {
   if (provides === undefined) return NOTHING;
-  if (typeof provides === 'string') return { names: nameList(task, 'provides', provides), keys: undefined };
+  if (typeof provides === 'string') return { names: nameList(owner, 'provides', provides), keys: undefined };
   if (provides instanceof Set) {
-    const names = nameList(task, 'provides', [...provides]);
+    const names = nameList(owner, 'provides', [...provides]);
     return { names, keys: names };
   }
   if (Array.isArray(provides)) {
-    const names = nameList(task, 'provides', provides);
+    const names = nameList(owner, 'provides', provides);
     return { names, keys: names.map((_, index) => index) };
   }
-  throw new ArgumentError(
-    `Task '${task}': provides must be a name, a list of names or a Set of keys; received ${received(provides)}`,
-    { task },
-  );
+  throw wrong(owner, `provides must be a name, a list of names or a Set of keys; received ${received(provides)}`);
 }
 
 /** Puts the names that were said for arguments into `sources`. */
 function rebound(
-  task: string,
+  owner: Owner,
   option: string,
   params: readonly string[],
   sources: (string | undefined)[],
@@ -155,57 +159,51 @@ function rebound(
   if (rebind === undefined) return sources;
   if (Array.isArray(rebind)) {
     if (rebind.length > params.length) {
-      throw new ArgumentError(
-        `Task '${task}': ${option} has ${rebind.length} names for ${params.length} arguments (${params.join(', ') || 'none'})`,
-        { task },
+      throw wrong(
+        owner,
+        `${option} has ${rebind.length} names for ${params.length} arguments (${params.join(', ') || 'none'})`,
       );
     }
     rebind.forEach((name, i) => {
-      sources[i] = nameOf(task, `${option}[${i}]`, name);
+      sources[i] = nameOf(owner, `${option}[${i}]`, name);
     });
     return sources;
   }
-  for (const [param, name] of namesByArgument(task, option, rebind)) {
+  for (const [param, name] of namesByArgument(owner, option, rebind)) {
     const i = params.indexOf(param);
     if (i < 0) {
-      throw new ArgumentError(
-        `Task '${task}': ${option} names '${param}', which is not among its arguments (${params.join(', ') || 'none'})`,
-        { task },
+      throw wrong(
+        owner,
+        `${option} names '${param}', which is not among its arguments (${params.join(', ') || 'none'})`,
       );
     }
-    sources[i] = nameOf(task, `${option}.${param}`, name);
+    sources[i] = nameOf(owner, `${option}.${param}`, name);
   }
   return sources;
 }
 
-function nameList(task: string, option: string, value: unknown): string[] {
+function nameList(owner: Owner, option: string, value: unknown): string[] {
   if (value === undefined) return [];
-  if (typeof value === 'string') return [nameOf(task, option, value)];
+  if (typeof value === 'string') return [nameOf(owner, option, value)];
   if (!Array.isArray(value)) {
-    throw new ArgumentError(
-      `Task '${task}': ${option} must be a name or a list of names; received ${received(value)}`,
-      {
-        task,
-      },
-    );
+    throw wrong(owner, `${option} must be a name or a list of names; received ${received(value)}`);
   }
-  const names = value.map((name, i) => nameOf(task, `${option}[${i}]`, name));
+  const names = value.map((name, i) => nameOf(owner, `${option}[${i}]`, name));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new ArgumentError(`Task '${task}': ${option} names '${twice}' twice`, { task });
+  if (twice !== undefined) throw wrong(owner, `${option} names '${twice}' twice`);
   return names;
 }
 
-function nameOf(task: string, option: string, value: unknown): string {
+function nameOf(owner: Owner, option: string, value: unknown): string {
   if (typeof value === 'string' && value !== '' && value !== '__proto__') return value;
-  throw new ArgumentError(`Task '${task}': ${option} must be a non-empty string; received ${received(value)}`, {
-    task,
-  });
+  throw wrong(owner, `${option} must be a non-empty string; received ${received(value)}`);
 }
 
-function namesByArgument(task: string, option: string, rebind: unknown): [string, unknown][] {
+function namesByArgument(owner: Owner, option: string, rebind: unknown): [string, unknown][] {
   if (typeof rebind === 'object' && rebind !== null) return Object.entries(rebind);
-  throw new ArgumentError(
-    `Task '${task}': ${option} must be an object or a list of names; received ${received(rebind)}`,
-    { task },
-  );
+  throw wrong(owner, `${option} must be an object or a list of names; received ${received(rebind)}`);
+}
+
+function wrong({ label, name }: Owner, message: string): ArgumentError {
+  return new ArgumentError(`${label}: ${message}`, name === undefined ? {} : { task: name });
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Failure } from '../failure/index.js';
+import type { Retry } from './retry-signature.js';
 
 /** Functions of the scheduler's thread that a task may call; from a worker thread each call is a message and its answer. */
 export type Services = Record<string, (...args: any[]) => Promise<unknown>>;
@@ -38,13 +39,13 @@ export type Simplify<T> = { [K in keyof T]: T[K] } & {};
 type IsAny<T> = 0 extends 1 & T ? true : false;
 
 /** The names in a declaration, as a union. */
-type NameIn<N> = N extends readonly string[] ? N[number] : N extends string ? N : never;
+export type NameIn<N> = N extends readonly string[] ? N[number] : N extends string ? N : never;
 
 /** The names in a declaration, in order. */
 type Listed<N> = N extends readonly string[] ? N : N extends string ? readonly [N] : readonly [];
 
 /** The arguments which the declared names make, while nothing is known of their types. */
-type DeclaredArgs<Requires, Optional, Injected extends string> = Simplify<
+export type DeclaredArgs<Requires, Optional, Injected extends string> = Simplify<
   { [K in NameIn<Requires> | Exclude<Injected, NameIn<Optional>>]: any } & {
     [K in Exclude<NameIn<Optional>, NameIn<Requires>>]?: any;
   }
@@ -59,7 +60,7 @@ interface NotInRequiresOptionalOrInject {
  * The parameter of `execute`: what it is annotated with, if the declared names can fill it. If not, what they do make, so
  * that the compiler tells which property is missing.
  */
-type AcceptedArgs<Args, Declared> =
+export type AcceptedArgs<Args, Declared> =
   IsAny<Args> extends true
     ? Args
     : string extends keyof Declared
@@ -77,7 +78,7 @@ type SingleNames<T> = { [K in keyof T as {} extends Record<K, 1> ? never : K]: T
 
 type OptionalKey<T> = { [K in keyof T]-?: {} extends Pick<T, K> ? K : never }[keyof T];
 
-type ArgType<Args, Arg> = IsAny<Args> extends true ? any : Arg extends keyof Args ? Args[Arg] : any;
+export type ArgType<Args, Arg> = IsAny<Args> extends true ? any : Arg extends keyof Args ? Args[Arg] : any;
 
 /** The name that feeds an argument. */
 type NameOf<Arg, Order extends readonly string[], R> = R extends readonly string[]
@@ -102,7 +103,7 @@ type PositionalName<
   : Otherwise;
 
 /** What a task needs, by name: its arguments after `rebind`, without what is injected. */
-type NeedsOf<Args, Requires, Optional, R, Injected> = [NameIn<Optional>] extends [never]
+export type NeedsOf<Args, Requires, Optional, R, Injected> = [NameIn<Optional>] extends [never]
   ? { [A in NameIn<Requires> as Source<A, Listed<Requires>, R, Injected>]: ArgType<Args, A> }
   : Simplify<
       { [A in NameIn<Requires> as Source<A, Listed<Requires>, R, Injected>]: ArgType<Args, A> } & {
@@ -199,11 +200,14 @@ type AskedByRevert<Args, Requires, Optional, Injected extends string, RevertRequ
     };
 
 /** What a task gives, by name. `List` is its `provides`, unless that is a set: then `Key` is what it holds. */
-type GivesOf<List, Key, Result> = [Key] extends [never]
+export type GivesOf<List, Key, Result> = [Key] extends [never]
   ? [List] extends [never]
     ? {}
     : ListedGives<List, Awaited<Result>>
   : KeyedGives<Key, Awaited<Result>>;
+
+/** What a task gives that may fail: perhaps nothing. Then a task can take it as an optional argument, and not as a required one. */
+type GivesUnless<MayFail, Gives> = true extends MayFail ? { [K in keyof Gives]: Gives[K] | undefined } : Gives;
 
 type ListedGives<List, Result> = List extends string
   ? { [K in List]: Result }
@@ -223,7 +227,7 @@ type Position<L extends readonly unknown[]> = number extends L['length']
 type ElementAt<T, I> = I extends keyof T ? T[I] : T extends readonly unknown[] ? T[number] : any;
 
 /** What a result must be to keep the promise of `provides`. */
-type ResultFor<List, Key> = [Key] extends [never]
+export type ResultFor<List, Key> = [Key] extends [never]
   ? [List] extends [never]
     ? unknown
     : List extends readonly string[]
@@ -243,7 +247,15 @@ export type RevertArgs<Args, Gives, Result> = Args &
   };
 
 /** What may be decided anew for a copy of a task. */
-export interface TaskOverrides<Args, Injected extends string, R, List, Key extends string, RevertR = never> {
+export interface TaskOverrides<
+  Args,
+  Injected extends string,
+  R,
+  List,
+  Key extends string,
+  RevertR = never,
+  MayFail extends boolean = boolean,
+> {
   /** The copy's name. Default: the task's. */
   readonly name?: string;
   /** Which names feed the arguments, where they are not the arguments' own. Replaces the task's. */
@@ -258,6 +270,10 @@ export interface TaskOverrides<Args, Injected extends string, R, List, Key exten
   readonly priority?: number;
   /** Milliseconds after which the task is aborted and has failed. */
   readonly timeout?: number;
+  /** Tries the task again when it has failed. Replaces the task's. */
+  readonly retry?: Retry<{}, {}, never>;
+  /** Whether the flow goes on when the task has failed. */
+  readonly mayFail?: MayFail;
 }
 
 /** Makes the compiler take `return [1, 'a']` for a tuple, so that `provides: ['n', 's']` gives each name its own type. */
@@ -279,6 +295,7 @@ export interface TaskOptions<
   RevertRequires = Names,
   RevertOptional = Names,
   RevertR = Rebind,
+  MayFail extends boolean = boolean,
 > {
   /** Unique among the tasks of its module, and in the flows that it is part of. */
   readonly name: string;
@@ -322,6 +339,10 @@ export interface TaskOptions<
   readonly priority?: number;
   /** Milliseconds after which the task is aborted and has failed. Default: as configured. */
   readonly timeout?: number;
+  /** Tries the task again when it has failed. It can neither require nor provide anything: a flow can have such a retry. */
+  readonly retry?: Retry<{}, {}, never>;
+  /** Whether the flow goes on when the task has failed; then the values that it provides may be missing. Default: `false`. */
+  readonly mayFail?: MayFail;
 }
 
 /** What may be injected as `K`: the name of an argument, or one that feeds an argument. */
@@ -332,7 +353,7 @@ type Injectable<K, Args, R> = K extends keyof Args
     : ArgType<Args, { [A in keyof R]: K extends R[A] ? A : never }[keyof R]>;
 
 /** Refuses a `rebind` of arguments that are not declared. */
-type UnknownArguments<R, Requires, Optional> = R extends readonly string[]
+export type UnknownArguments<R, Requires, Optional> = R extends readonly string[]
   ? unknown
   : { readonly [K in Exclude<keyof R, NameIn<Requires> | NameIn<Optional>>]: never };
 
@@ -361,27 +382,28 @@ export interface Task<in Needs = any, out Gives = any, Execute = any> extends Da
     const List extends string | readonly string[] = never,
     Key extends string = never,
     const RevertR extends Rebind = never,
+    const MayFail extends boolean = false,
   >(
-    overrides: TaskOverrides<ArgsIn<Execute>, Injected, R, List, Key, RevertR>,
+    overrides: TaskOverrides<ArgsIn<Execute>, Injected, R, List, Key, RevertR, MayFail>,
   ): Task<
     [RevertR] extends [never]
       ? [R] extends [never]
         ? Without<Needs, Injected>
         : Rebound<ArgsIn<Execute>, R, Injected>
       : Record<string, any>,
-    [List | Key] extends [never] ? Gives : GivesOf<List, Key, ResultIn<Execute>>,
+    GivesUnless<MayFail, [List | Key] extends [never] ? Gives : GivesOf<List, Key, ResultIn<Execute>>>,
     [Injected] extends [never] ? Execute : (args: Without<ArgsIn<Execute>, Injected>) => ResultIn<Execute>
   >;
 }
 
-type ArgsIn<Execute> = Execute extends (args: infer Args) => any ? Args : any;
+export type ArgsIn<Execute> = Execute extends (args: infer Args) => any ? Args : any;
 
-type ResultIn<Execute> = Execute extends (args: any) => infer Result ? Result : any;
+export type ResultIn<Execute> = Execute extends (args: any) => infer Result ? Result : any;
 
 /** A type without some of its names. */
 export type Without<T, Names> = [Names] extends [never] ? T : { [K in keyof T as Exclude<K, Names>]: T[K] };
 
-type Rebound<Args, R, Injected> = R extends readonly string[]
+export type Rebound<Args, R, Injected> = R extends readonly string[]
   ? Record<string, any>
   : {
       [A in keyof Args as A extends Injected
@@ -409,6 +431,7 @@ export interface TaskFunction {
     const RevertRequires extends Names = never,
     const RevertOptional extends Names = never,
     const RevertR extends Rebind = never,
+    const MayFail extends boolean = false,
   >(
     module: string | URL,
     options: TaskOptions<
@@ -423,7 +446,8 @@ export interface TaskFunction {
       Result,
       RevertRequires,
       RevertOptional,
-      RevertR
+      RevertR,
+      MayFail
     >,
   ): Task<
     NeedsWithRevert<
@@ -437,7 +461,7 @@ export interface TaskFunction {
       RevertOptional,
       RevertR
     >,
-    GivesOf<List, Key, Result>,
+    GivesUnless<MayFail, GivesOf<List, Key, Result>>,
     (args: NeedsOf<Args, Requires, Optional, {}, Injected>) => Awaited<Result>
   >;
   /** Defines a task that stays on the scheduler's thread; it may be a closure. */
@@ -454,6 +478,7 @@ export interface TaskFunction {
     const RevertRequires extends Names = never,
     const RevertOptional extends Names = never,
     const RevertR extends Rebind = never,
+    const MayFail extends boolean = false,
   >(
     options: TaskOptions<
       Requires,
@@ -467,7 +492,8 @@ export interface TaskFunction {
       Result,
       RevertRequires,
       RevertOptional,
-      RevertR
+      RevertR,
+      MayFail
     >,
   ): Task<
     NeedsWithRevert<
@@ -481,7 +507,7 @@ export interface TaskFunction {
       RevertOptional,
       RevertR
     >,
-    GivesOf<List, Key, Result>,
+    GivesUnless<MayFail, GivesOf<List, Key, Result>>,
     (args: NeedsOf<Args, Requires, Optional, {}, Injected>) => Awaited<Result>
   >;
 }

@@ -2,10 +2,21 @@ import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type InspectOptions, inspect } from 'node:util';
 import { ArgumentError, received } from '../errors.js';
+import type { Controller } from './controller.js';
 import { type Definition, type Shape, shapeOf } from './definition.js';
 import { describeTask } from './inspect.js';
-import { declare, declareRevert, type Mapping, mapArguments, mapResult, type Provision } from './mapping.js';
+import {
+  declare,
+  declareRevert,
+  type Mapping,
+  mapArguments,
+  mapResult,
+  type Owner,
+  type Provision,
+} from './mapping.js';
+import type { Region } from './region.js';
 import { register } from './registry.js';
+import { isRetry, type Retry } from './retry.js';
 import type { TaskFunction } from './signature.js';
 
 /** The options of a task as they come from JavaScript. */
@@ -21,6 +32,8 @@ interface RawOptions {
   provides?: unknown;
   priority?: unknown;
   timeout?: unknown;
+  retry?: unknown;
+  mayFail?: unknown;
   execute?: unknown;
   revert?: unknown;
 }
@@ -38,13 +51,23 @@ const KNOWN = [
   'provides',
   'priority',
   'timeout',
+  'retry',
+  'mayFail',
   'execute',
   'revert',
 ];
 const OF_THE_CODE = ['requires', 'optional', 'revertRequires', 'revertOptional', 'execute', 'revert'];
 
+/** What becomes of a failure of a task. Tasks of which nothing is said share one. */
+interface OnFailure {
+  readonly retry: Controller | undefined;
+  readonly mayFail: boolean;
+}
+
+const FAILS: OnFailure = { retry: undefined, mayFail: false };
+
 /** A task as the compiler and the engine see it: immutable, everything about it resolved but its place in a flow. */
-export class TaskAtom {
+export class TaskAtom implements Owner {
   readonly name: string;
   readonly shape: Shape;
   readonly mapping: Mapping;
@@ -54,11 +77,12 @@ export class TaskAtom {
   readonly timeout: number | undefined;
   readonly #rebind: unknown;
   readonly #inject: object | undefined;
+  readonly #onFailure: OnFailure;
 
   /** `options` is what is said anew; a copy takes all else from `original`. A flow may have a million of them. */
   constructor(
     definition: Definition,
-    { name, rebind, revertRebind, inject, provides, priority, timeout }: RawOptions,
+    { name, rebind, revertRebind, inject, provides, priority, timeout, retry, mayFail }: RawOptions,
     original?: TaskAtom,
   ) {
     this.name = name ?? original!.name;
@@ -69,7 +93,7 @@ export class TaskAtom {
       this.mapping = original.mapping;
       this.shape = original.shape;
     } else {
-      this.mapping = mapArguments(this.name, {
+      this.mapping = mapArguments(this, {
         declared: definition.declared,
         declaredRevert: definition.declaredRevert,
         rebind: this.#rebind,
@@ -79,13 +103,46 @@ export class TaskAtom {
       this.shape =
         original?.mapping.params === this.mapping.params ? original.shape : shapeOf(definition, this.mapping.params);
     }
-    this.provision = original && provides === undefined ? original.provision : mapResult(this.name, provides);
+    this.provision = original && provides === undefined ? original.provision : mapResult(this, provides);
     this.priority = (priority as number | undefined) ?? original?.priority ?? 0;
     this.timeout = (timeout as number | undefined) ?? original?.timeout;
+    const onFailure = original ? original.#onFailure : FAILS;
+    this.#onFailure =
+      retry === undefined && mayFail === undefined
+        ? onFailure
+        : {
+            retry: (retry as Retry | undefined)?.controller ?? onFailure.retry,
+            mayFail: (mayFail as boolean | undefined) ?? onFailure.mayFail,
+          };
+  }
+
+  /** How messages about it begin. */
+  get label(): string {
+    return `Task '${this.name}'`;
+  }
+
+  /** Set for the retry of a flow only. */
+  get controller(): Controller | undefined {
+    return undefined;
+  }
+
+  /** The retry of the task itself. */
+  get retry(): Controller | undefined {
+    return this.#onFailure.retry;
+  }
+
+  /** Whether the flow goes on when it fails. */
+  get mayFail(): boolean {
+    return this.#onFailure.mayFail;
   }
 
   get definition(): Definition {
     return this.shape.definition;
+  }
+
+  /** The flow that is its work; `undefined`: its code is. */
+  get region(): Region | undefined {
+    return this.shape.definition.region;
   }
 
   /** Its definition and the names of the arguments of `revert`. */
@@ -144,20 +201,40 @@ export const task = ((...args: [unknown] | [unknown, unknown]): TaskAtom => {
       task: name,
     });
   }
-  const declared = declare(name, options.requires, options.optional);
+  const owner: Owner = { label: `Task '${name}'`, name };
+  const declared = declare(owner, options.requires, options.optional);
   const definition: Definition = {
     name,
     module: travels ? moduleUrl(name, args[0]) : undefined,
     execute: options.execute as Definition['execute'],
     revert: options.revert as Definition['revert'],
     declared,
-    declaredRevert: declareRevert(name, declared, options.revertRequires, options.revertOptional),
+    declaredRevert: declareRevert(owner, declared, options.revertRequires, options.revertOptional),
+    region: undefined,
     shapes: new Map(),
   };
   const made = new TaskAtom(definition, options);
   if (definition.module !== undefined) register(definition.module, definition);
   return made;
 }) as unknown as TaskFunction;
+
+/** A task whose work is a flow of its own. `options` are those of a task, without its code. */
+export function makeRegion(
+  options: unknown,
+  declared: { readonly requires: unknown; readonly optional: unknown },
+  region: Region,
+): TaskAtom {
+  const checked = checkOptions(options, `${region.kind}()`, OF_THE_CODE);
+  const name = checked.name!;
+  return new TaskAtom(
+    {
+      ...{ name, module: undefined, revert: undefined, declaredRevert: undefined, region, shapes: new Map() },
+      declared: declare({ label: `Task '${name}'`, name }, declared.requires, declared.optional),
+      execute: () => undefined, // the engine runs the flow
+    },
+    checked,
+  );
+}
 
 function moduleUrl(task: string, module: unknown): string {
   if (module instanceof URL) return module.href;
@@ -207,5 +284,23 @@ function checkOptions(options: unknown, where: string, refused: readonly string[
       `${label}: timeout must be a number of milliseconds above 0; received ${received(given.timeout)}`,
     );
   }
+  if (given.retry !== undefined) checkRetry(label, given.retry);
+  if (given.mayFail !== undefined && typeof given.mayFail !== 'boolean') {
+    throw new ArgumentError(`${label}: mayFail must be a boolean; received ${received(given.mayFail)}`);
+  }
   return given;
+}
+
+/** A task has no place in which something could be given to its retry, or by it. */
+function checkRetry(label: string, retry: unknown): void {
+  if (!isRetry(retry)) {
+    throw new ArgumentError(
+      `${label}: retry must be made by times(), forEach(), retry() or the like; received ${received(retry)}`,
+    );
+  }
+  if (!retry.isBare) {
+    throw new ArgumentError(
+      `${label}: the retry of a task can neither require nor provide anything: put the task into a flow with that retry`,
+    );
+  }
 }

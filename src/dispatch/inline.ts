@@ -1,6 +1,7 @@
 /** Runs atoms on the scheduler's thread: all of a serial run, and in a parallel one those that do not travel. */
 import { isThenable } from '../atoms/index.js';
-import type { Dispatcher, RunHost, Scheduler } from '../engine/index.js';
+import { type Dispatcher, Ended, type RunHost, type Scheduler } from '../engine/index.js';
+import { type Named, named } from '../plan/index.js';
 import { Budget } from './budget.js';
 import { aborted, type ContextHost, callAtom, LocalContext, type Patience, timedOut, Waiting } from './local.js';
 
@@ -57,27 +58,34 @@ export class InlineRunner {
   start(atom: number): boolean {
     const scheduler = this.#scheduler;
     const task = scheduler.plan.atoms[atom];
-    const timeout = this.#host.timeoutOf(task);
+    const name = named(scheduler.plan, atom);
+    const region = scheduler.plan.regions && task.region !== undefined;
+    // A region is reverted as long as that takes: its tasks have timeouts of their own.
+    const timeout = region && scheduler.reverts(atom) ? Infinity : this.#host.timeoutOf(task);
     const started = timeout === Infinity ? 0 : performance.now();
-    const context = new LocalContext(this.#contextHost, task, this.#starting);
+    const context = new LocalContext(this.#contextHost, name, this.#starting);
     let result: unknown;
     this.#starting = context;
     scheduler.begin(atom);
     try {
-      result = callAtom(scheduler.ledger, atom, task, context);
+      if (region) result = this.#host.runChild(atom, context.signal);
+      else result = callAtom(scheduler.ledger, atom, task, context);
       if (isThenable(result)) {
-        this.#wait(atom, result, context, { timeout, started, abortGrace: this.#host.abortGrace });
+        // The tasks of a region's flow have the grace, each of them; it ends when they have.
+        const abortGrace = region ? Infinity : this.#host.abortGrace;
+        this.#wait(atom, name, result, context, { timeout, started, abortGrace });
         this.#starting = context.outer;
         return false;
       }
     } catch (error) {
       this.#starting = context.outer;
-      scheduler.fail(atom, context.cancelled ? aborted(task, context.signal.reason) : error);
+      scheduler.fail(atom, context.cancelled ? aborted(name, context.signal.reason) : error);
       return true;
     }
     this.#starting = context.outer;
     // Nothing can stop a synchronous task, but its lateness is what it would be on a worker.
-    if (timeout !== Infinity && performance.now() - started > timeout) scheduler.fail(atom, timedOut(task, timeout));
+    if (timeout !== Infinity && performance.now() - started > timeout) scheduler.fail(atom, timedOut(name, timeout));
+    else if (region) this.#finish(atom, result);
     else scheduler.finish(atom, result);
     return true;
   }
@@ -87,14 +95,22 @@ export class InlineRunner {
     for (const waiting of this.#waiting.values()) waiting.cancel(reason);
   }
 
-  #wait(atom: number, result: PromiseLike<unknown>, context: LocalContext, patience: Patience): void {
-    const task = this.#scheduler.plan.atoms[atom];
-    const waiting = new Waiting(task, context, result, patience, (good, value) => {
+  #wait(atom: number, name: Named, result: PromiseLike<unknown>, context: LocalContext, patience: Patience): void {
+    const waiting = new Waiting(name, context, result, patience, (good, value) => {
       this.#waiting.delete(atom);
-      if (good) this.#scheduler.finish(atom, value);
+      if (good) this.#finish(atom, value);
       else this.#scheduler.fail(atom, value);
       this.#host.settled();
     });
     this.#waiting.set(atom, waiting);
+  }
+
+  #finish(atom: number, result: unknown): void {
+    if (!(result instanceof Ended)) this.#scheduler.finish(atom, result);
+    else if (!result.suspended) this.#scheduler.finish(atom, result.value);
+    else {
+      this.#scheduler.unbegin(atom);
+      this.#scheduler.putBack(atom);
+    }
   }
 }

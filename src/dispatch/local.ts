@@ -2,14 +2,19 @@
 import { revertArguments, type TaskAtom } from '../atoms/index.js';
 import type { Ledger, RunHost } from '../engine/index.js';
 import { AbortError, RunError } from '../errors.js';
+import type { Named } from '../plan/index.js';
 import { Context, callService, LONGEST_DELAY } from './context.js';
 
-/** Calls what an atom is to do now: its `execute`, or its `revert` if it has one. */
+/** Calls what an atom that has begun is to do: its `execute`, or its `revert` if it has one. */
 export function callAtom(ledger: Ledger, atom: number, task: TaskAtom, context: LocalContext): unknown {
-  const { execute, revert } = task.definition;
-  if (!ledger.reverting) return execute(ledger.argumentsOf(atom), context);
-  if (revert === undefined) return undefined;
-  return revert(revertArguments(ledger.revertArgumentsOf(atom), task.provision, ledger.revertExtrasOf(atom)), context);
+  const { definition, controller } = task;
+  if (!ledger.isReverting(atom)) {
+    const args = ledger.argumentsOf(atom);
+    return controller ? controller.execute(ledger.historyOf(atom), args) : definition.execute(args, context);
+  }
+  if ((controller ?? definition).revert === undefined) return undefined;
+  const args = revertArguments(ledger.revertArgumentsOf(atom), task.provision, ledger.revertExtrasOf(atom));
+  return controller ? controller.revert!(ledger.historyOf(atom), args) : definition.revert!(args, context);
 }
 
 /** The run that a context belongs to. */
@@ -24,11 +29,11 @@ export interface ContextHost {
 /** The context of a task that runs on the scheduler's thread. */
 export class LocalContext extends Context {
   readonly #host: ContextHost;
-  readonly #task: TaskAtom;
+  readonly #task: Named;
   /** Of the atom whose start led to this one's. */
   readonly outer: LocalContext | undefined;
 
-  constructor(host: ContextHost, task: TaskAtom, outer: LocalContext | undefined) {
+  constructor(host: ContextHost, task: Named, outer: LocalContext | undefined) {
     super();
     this.#host = host;
     this.#task = task;
@@ -72,7 +77,7 @@ export interface Patience {
 
 /** Waits for what a task has promised: no longer than its timeout, and once it was told to stop, no longer than the grace. */
 export class Waiting {
-  readonly #task: TaskAtom;
+  readonly #task: Named;
   readonly #context: LocalContext;
   readonly #abortGrace: number;
   readonly #ended: (good: boolean, value: unknown) => void;
@@ -84,7 +89,7 @@ export class Waiting {
 
   /** `ended` is told once, later, how the task has ended: `good` with its result, or not with what it failed of. */
   constructor(
-    task: TaskAtom,
+    task: Named,
     context: LocalContext,
     result: PromiseLike<unknown>,
     { timeout, started, abortGrace }: Patience,
@@ -132,12 +137,12 @@ export class Waiting {
 }
 
 /** The failure of a task that was told to stop. */
-export function aborted({ name }: TaskAtom, reason: unknown): AbortError {
+export function aborted({ name }: Named, reason: unknown): AbortError {
   return new AbortError(`Task '${name}' was aborted`, { cause: reason, task: name });
 }
 
 /** The failure of a task that took too long. */
-export function timedOut({ name }: TaskAtom, timeout: number): RunError {
+export function timedOut({ name }: Named, timeout: number): RunError {
   return new RunError('ERR_MILLRACE_TIMEOUT', `Task '${name}' took longer than its timeout of ${timeout} ms`, {
     task: name,
   });

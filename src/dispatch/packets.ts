@@ -7,7 +7,7 @@
  */
 import type { Shape, TaskAtom } from '../atoms/index.js';
 import type { ReadySet, RunHost, Scheduler } from '../engine/index.js';
-import { CONSTANT, INPUT } from '../plan/index.js';
+import { CONSTANT, INPUT, nameOf } from '../plan/index.js';
 import { BY_VALUE, encodeError, type WireRevert } from '../wire/index.js';
 import type { Draft, Lane } from './lane.js';
 
@@ -36,22 +36,28 @@ export class Packer {
   readonly #member: Int32Array;
   /** How many arguments come from each source; made when it is first asked for. */
   #uses: Int32Array | undefined;
+  /** In a flow with retries: for each source, when the atom that gave the value had finished, and the number of the value. */
+  readonly #values = new Map<number, { readonly finished: number; readonly number: number }>();
+  #valueCount: number;
 
   constructor(host: RunHost, run: number) {
     this.#host = host;
     this.#scheduler = host.scheduler;
     this.#run = run;
     this.#inside = new Int32Array(host.scheduler.plan.nodes);
-    this.#member = new Int32Array(host.scheduler.plan.size);
+    const { plan, ledger } = host.scheduler;
+    this.#member = new Int32Array(plan.size);
+    this.#valueCount = plan.size + plan.picks.length + ledger.binding.inputs.length;
   }
 
   /**
-   * Takes ready atoms for a packet; there must be one. `threads` is how many share what is ready, `crowded` whether other runs
+   * Takes atoms that are ready to run for a packet; there must be one. `threads` is how many share what is ready, `crowded` whether other runs
    * wait for them.
    */
   take(ready: ReadySet, threads: number, alone: boolean, crowded: boolean): number[] {
-    const { atoms } = this.#scheduler.plan;
-    const first = ready.take();
+    const scheduler = this.#scheduler;
+    const { atoms } = scheduler.plan;
+    const first = scheduler.takeReady();
     const chosen = [first];
     if (alone || !this.#small(atoms[first])) return chosen;
     // The last ready tasks are shared out, rather than left to one thread.
@@ -59,22 +65,22 @@ export class Packer {
     const following: number[] = [];
     let time = atoms[first].shape.cost.mean;
     let siblings = 1;
-    let patient = !crowded && this.#patient(ready, first);
+    let patient = !crowded && this.#patient(first);
     this.#follow(ready, first, following);
     while (chosen.length < MOST) {
       let next = following.pop();
       if (next === undefined) {
         if (siblings >= share) break;
-        next = ready.take();
+        next = scheduler.takeReady();
         if (next < 0) break;
         siblings++;
       } else {
-        ready.claim(next);
+        scheduler.claim(next);
       }
       const { mean, company } = atoms[next].shape.cost;
-      patient &&= this.#patient(ready, next);
+      patient &&= this.#patient(next);
       if (!this.#small(atoms[next]) || chosen.length >= company || time + mean > (patient ? LONG : TARGET)) {
-        ready.putBack(next);
+        scheduler.putBack(next);
         break;
       }
       time += mean;
@@ -88,17 +94,18 @@ export class Packer {
 
   /** Writes the packet. */
   draft(atoms: readonly number[], lane: Lane): Draft {
-    const { plan, reverting } = this.#scheduler;
+    const { plan } = this.#scheduler;
+    const reverting = this.#scheduler.reverts(atoms[0]);
     const tasks = atoms.map((atom) => plan.atoms[atom]);
     const timed = this.#host.timeoutOf(tasks[0]) !== Infinity;
-    const args = this.#arguments(atoms, lane);
+    const args = this.#arguments(atoms, lane, reverting);
     const expected = timed ? Number.NaN : tasks.reduce((sum, { shape }) => sum + shape.cost.mean, 0);
     return {
       ...args,
       atoms,
       flow: plan.name,
       shapes: tasks.map((task) => (reverting ? task.revertShape : task.shape)),
-      names: tasks.map(({ name }) => name).join('\n'),
+      names: atoms.map((atom) => nameOf(plan, atom)).join('\n'),
       budget: Math.max(BUDGET, 2 * expected || 0),
       timed,
       revert: reverting ? this.#revert(atoms[0], tasks[0]) : undefined,
@@ -107,8 +114,10 @@ export class Packer {
   }
 
   /** Whether nothing becomes ready when this atom has ended, unless others have ended too. */
-  #patient({ edges: { start, to } }: ReadySet, atom: number): boolean {
-    for (let e = start[atom]; e < start[atom + 1]; e++) if (to[e] < this.#scheduler.plan.size) return false;
+  #patient(atom: number): boolean {
+    const { size, successors } = this.#scheduler.plan;
+    const { start, to } = successors;
+    for (let e = start[atom]; e < start[atom + 1]; e++) if (to[e] < size) return false;
     return true;
   }
 
@@ -119,11 +128,11 @@ export class Packer {
   /** Adds to `following` the atoms that become ready within the packet once `atom` has ended in it. */
   #follow(ready: ReadySet, atom: number, following: number[]): void {
     const { plan } = this.#scheduler;
-    // What comes next may depend on deciders, and they are asked here.
-    if (plan.decisions !== undefined) return;
+    // What comes next may depend on deciders or on what has failed, and that is asked here.
+    if (plan.decisions !== undefined || plan.lacking) return;
     // What provides several values may turn out to lack one: it has failed then, and nothing that follows it may run.
     if (plan.atoms[atom].provision.keys !== undefined) return;
-    const { start, to } = ready.edges;
+    const { start, to } = plan.successors;
     const chain = start[atom + 1] - start[atom] === 1;
     const passing = [atom];
     for (let node = passing.pop(); node !== undefined; node = passing.pop()) {
@@ -140,8 +149,8 @@ export class Packer {
     }
   }
 
-  #arguments(atoms: readonly number[], lane: Lane) {
-    const { plan, ledger, reverting } = this.#scheduler;
+  #arguments(atoms: readonly number[], lane: Lane, reverting: boolean) {
+    const { plan, ledger } = this.#scheduler;
     const { binding } = ledger;
     const values: unknown[] = [];
     const keep = new Map<number, unknown>();
@@ -168,7 +177,7 @@ export class Packer {
         const value =
           source >= 0 ? ledger.value(source) : source === CONSTANT ? constants[p] : binding.inputs[INPUT - source];
         if (typeof value === 'object' && value !== null && source !== CONSTANT && this.#usesOf(source) > 1) {
-          const number = this.#number(source);
+          const number = this.#valueNumber(source);
           if (!lane.keeps(this.#run, number)) keep.set(number, value);
           refer(BY_VALUE - 1 - number);
           continue;
@@ -185,6 +194,19 @@ export class Packer {
   #number(source: number): number {
     const { size, picks } = this.#scheduler.plan;
     return source >= 0 ? source : size + picks.length + INPUT - source;
+  }
+
+  /** Numbers values: what is tried again gives another one under the same source. */
+  #valueNumber(source: number): number {
+    const { plan, ledger } = this.#scheduler;
+    if (plan.retries === undefined || source < 0) return this.#number(source);
+    const finished = ledger.finished[source < plan.size ? source : plan.picks[source - plan.size].atom];
+    let value = this.#values.get(source);
+    if (value?.finished !== finished) {
+      value = { finished, number: value === undefined ? source : this.#valueCount++ };
+      this.#values.set(source, value);
+    }
+    return value.number;
   }
 
   #usesOf(source: number): number {

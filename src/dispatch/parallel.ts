@@ -2,6 +2,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Dispatcher, RunHost, Scheduler } from '../engine/index.js';
 import { AbortError, isMillraceError, RunError, type RunErrorCode, received } from '../errors.js';
+import { type Named, named, nameOf } from '../plan/index.js';
 import {
   CANCEL,
   type Done,
@@ -29,6 +30,7 @@ let lastRun = 0;
 
 export class ParallelDispatcher implements Dispatcher, PoolClient {
   readonly run = ++lastRun;
+  readonly nested: boolean;
   readonly #host: RunHost;
   readonly #scheduler: Scheduler;
   readonly #pool: ThreadPool;
@@ -47,6 +49,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   constructor(host: RunHost, pool: ThreadPool) {
     this.#host = host;
+    this.nested = host.nested;
     this.#scheduler = host.scheduler;
     this.#pool = pool;
     this.#here = new InlineRunner(host);
@@ -57,7 +60,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   pump(stepped: boolean): void {
     this.#stepped = stepped;
     this.#steps = stepped ? this.#pool.size - this.#flights.size : Infinity;
-    if (this.#scheduler.halted) this.#withdraw();
+    if (this.#scheduler.recalling) this.#withdraw();
     if (this.#broken) this.#doWithout(this.#broken);
     this.#pool.offer();
     while (stepped || !this.#budget.spend()) {
@@ -72,7 +75,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   abort(reason: unknown): void {
     this.#here.abort(reason);
     for (const flight of this.#flights) {
-      if (!this.recall(flight)) this.#stop(flight, aborted(this.#runningTask(flight), reason), reason);
+      if (!this.recall(flight)) this.#stop(flight, aborted(this.#runningName(flight), reason), reason);
     }
   }
 
@@ -81,7 +84,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   }
 
   get waiting(): boolean {
-    return !this.#scheduler.halted && (this.#scheduler.ready?.waiting ?? 0) > 0;
+    return this.#scheduler.waiting > 0;
   }
 
   get flying(): boolean {
@@ -91,14 +94,13 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   fill(lane: Lane): boolean {
     if (!this.waiting || this.#steps <= 0) return false;
     this.#steps--;
-    const ready = this.#scheduler.ready!;
-    const atoms = this.#packer.take(
-      ready,
-      this.#pool.size,
-      this.#stepped || this.#scheduler.reverting,
-      this.#pool.crowded,
-    );
-    this.#scheduler.held += atoms.length;
+    const scheduler = this.#scheduler;
+    const reverted = scheduler.takeRevert();
+    const atoms =
+      reverted < 0
+        ? this.#packer.take(scheduler.ready!, this.#pool.size, this.#stepped, this.#pool.crowded)
+        : [reverted];
+    scheduler.held += atoms.length;
     this.#send(atoms, lane);
     return true;
   }
@@ -146,7 +148,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     if (member === undefined && flight === flight.lane.flights[0]) {
       const deaths = (this.#deaths.get(atoms[0]) ?? 0) + 1;
       this.#deaths.set(atoms[0], deaths);
-      if (deaths === ATTEMPTS && !this.#scheduler.reverting) member = 0;
+      if (deaths === ATTEMPTS && !this.#scheduler.reverts(atoms[0])) member = 0;
     }
     if (member !== undefined) {
       const death = flight.stopped ?? deathOf(this.#nameOf(flight, member), error);
@@ -206,24 +208,27 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     for (let i = flight.ended; i < atoms.length; i++) {
       if (i < flight.begun) this.#scheduler.unbegin(atoms[i]);
       else this.#scheduler.held--;
-      this.#scheduler.ready!.putBack(atoms[i]);
+      this.#scheduler.putBack(atoms[i]);
     }
   }
 
-  /** No task is to start now: takes back the packets that wait, and lets of the others only end what runs. */
+  /** Some tasks are not to start now: takes back the packets of such that wait, and lets of the others only end what runs. */
   #withdraw(): void {
-    for (const flight of this.#flights) if (!this.recall(flight)) flight.lane.raise(flight, STOP);
+    for (const flight of this.#flights) {
+      const { atoms } = flight.draft;
+      const concerned = this.#scheduler.halted || atoms.some((atom) => this.#scheduler.recalls(atom));
+      if (concerned && !this.recall(flight)) flight.lane.raise(flight, STOP);
+    }
   }
 
   /** Gives the member of a timed flight its timeout from now on, and so many ms more. */
   #time(flight: Flight, more: number): void {
     if (!flight.draft.timed || flight.stopped) return;
     clearTimeout(flight.timer);
-    const task = this.#runningTask(flight);
-    const timeout = this.#host.timeoutOf(task);
+    const timeout = this.#host.timeoutOf(this.#scheduler.plan.atoms[this.#runningAtom(flight)]);
     if (timeout + more > LONGEST_DELAY) return;
     flight.timer = setTimeout(() => {
-      const error = timedOut(task, timeout);
+      const error = timedOut(this.#runningName(flight), timeout);
       this.#stop(flight, error, error);
     }, timeout + more);
   }
@@ -244,17 +249,17 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     const [first, ...others] = atoms;
     for (const atom of others) {
       this.#scheduler.held--;
-      this.#scheduler.ready!.putBack(atom);
+      this.#scheduler.putBack(atom);
     }
     if (others.length > 0) {
       this.#send([first], lane);
       return;
     }
-    if (this.#scheduler.reverting) {
+    if (this.#scheduler.reverts(first)) {
       this.#revertHere(first);
       return;
     }
-    const { name } = this.#scheduler.plan.atoms[first];
+    const name = nameOf(this.#scheduler.plan, first);
     const bad = findUncloneable(this.#scheduler.ledger.argumentsOf(first));
     const what = bad ? `${bad.type} at arguments${shorten(bad.path)}` : String(error);
     this.#scheduler.held--;
@@ -281,7 +286,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   }
 
   #send(atoms: readonly number[], lane: Lane): void {
-    if (this.#scheduler.reverting && (this.#deaths.get(atoms[0]) ?? 0) >= ATTEMPTS) {
+    if (this.#scheduler.reverts(atoms[0]) && (this.#deaths.get(atoms[0]) ?? 0) >= ATTEMPTS) {
       this.#revertHere(atoms[0]);
       return;
     }
@@ -295,21 +300,25 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   /** There are no threads: what would run on one fails, and what is to be reverted on one is reverted here. */
   #doWithout(error: Error): void {
     for (let atom = this.#scheduler.take(); atom >= 0; atom = this.#scheduler.take()) {
-      if (this.#scheduler.reverting) {
+      if (this.#scheduler.reverts(atom)) {
         this.#here.start(atom);
       } else {
         this.#scheduler.begin(atom);
-        this.#scheduler.fail(atom, deathOf(this.#scheduler.plan.atoms[atom].name, error));
+        this.#scheduler.fail(atom, deathOf(nameOf(this.#scheduler.plan, atom), error));
       }
     }
   }
 
   #nameOf(flight: Flight, member: number): string {
-    return this.#scheduler.plan.atoms[flight.draft.atoms[member]].name;
+    return nameOf(this.#scheduler.plan, flight.draft.atoms[member]);
   }
 
-  #runningTask(flight: Flight) {
-    return this.#scheduler.plan.atoms[flight.draft.atoms[Math.max(0, flight.begun - 1)]];
+  #runningAtom(flight: Flight): number {
+    return flight.draft.atoms[Math.max(0, flight.begun - 1)];
+  }
+
+  #runningName(flight: Flight): Named {
+    return named(this.#scheduler.plan, this.#runningAtom(flight));
   }
 }
 

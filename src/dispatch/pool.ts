@@ -9,6 +9,8 @@ import { type Thread, Threads, type ThreadsHandler } from './threads.js';
 
 /** A run that uses the pool. */
 export interface PoolClient extends FlightOwner {
+  /** Whether it is part of a run that uses the pool already. */
+  readonly nested: boolean;
   /** Whether tasks of the run wait for a thread. */
   readonly waiting: boolean;
   /** Whether packets of the run are with a thread. */
@@ -87,17 +89,33 @@ export class ThreadPool implements AsyncDisposable {
   }
 
   /**
-   * Whether several runs share the threads.
+   * Whether several runs share the threads, or several flows within one wait for them.
    * @internal
    */
   get crowded(): boolean {
-    return this.#clients.size > 1;
+    if (this.#clients.size < 2) return false;
+    let runs = 0;
+    let waiting = 0;
+    for (const client of this.#clients.values()) {
+      if (!client.nested) runs++;
+      if (client.waiting) waiting++;
+      if (runs > 1 || waiting > 1) return true;
+    }
+    return false;
   }
 
   /** @internal */
   attach(client: PoolClient): void {
+    // What has begun may go on: the pool closes when all of it has ended.
+    if (!client.nested) this.#checkRoom();
+    this.#clients.set(client.run, client);
+    this.#acquire();
+  }
+
+  #checkRoom(): void {
     this.#checkOpen();
-    const waiting = [...this.#clients.values()].filter((other) => other.waiting && !other.flying).length;
+    const others = [...this.#clients.values()];
+    const waiting = others.filter((other) => !other.nested && other.waiting && !other.flying).length;
     const busy = [...this.#lanes.values()].filter((lane) => lane.flights.length > 0).length;
     if (busy >= this.size && waiting >= this.#maxQueue) {
       throw new RunError(
@@ -105,8 +123,6 @@ export class ThreadPool implements AsyncDisposable {
         `All ${this.size} workers are busy and ${waiting} runs wait for one already; maxQueue is ${this.#maxQueue}`,
       );
     }
-    this.#clients.set(client.run, client);
-    this.#acquire();
   }
 
   /** @internal */

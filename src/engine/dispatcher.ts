@@ -1,4 +1,5 @@
 import type { TaskAtom } from '../atoms/index.js';
+import type { Ended } from './children.js';
 import type { Scheduler } from './scheduler.js';
 
 /** Where ready atoms run. The engine owns this interface; `dispatch/` implements it. */
@@ -17,6 +18,8 @@ export interface Dispatcher {
 /** What a dispatcher knows of the run that it works for. */
 export interface RunHost {
   readonly scheduler: Scheduler;
+  /** Whether it is the run of a region's flow, within that of the flow around it. */
+  readonly nested: boolean;
   /** What tasks may call as `context.services`. */
   readonly services: Readonly<Record<string, (...args: any[]) => unknown>>;
   /** How long a task that was told to stop has time to do so, in ms. */
@@ -25,6 +28,12 @@ export interface RunHost {
   readonly callerStack: string;
   /** How long a task may take, in ms; `Infinity`: as long as it wants. */
   timeoutOf(task: TaskAtom): number;
+  /**
+   * Runs or reverts the flow of an atom that is a region.
+   *
+   * @throws what it fails with; so does the promise
+   */
+  runChild(atom: number, signal: AbortSignal): Ended | Promise<Ended>;
   /** An atom that did not end while it was started has ended, or the dispatcher can go on. */
   settled(): void;
 }

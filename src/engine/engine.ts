@@ -4,15 +4,17 @@ import { AbortError, RunError } from '../errors.js';
 import type { FlowItem } from '../flows/index.js';
 import { compile, type Plan } from '../plan/index.js';
 import { bind, checkInputs } from './bind.js';
-import type { DispatcherFactory, RunHost } from './dispatcher.js';
+import { Children } from './children.js';
+import type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
 import { emitSafely } from './emit.js';
 import type { EngineEvents } from './events.js';
 import { describeEngine } from './inspect.js';
 import { Ledger } from './ledger.js';
+import { atomsWithChildren, withChildren } from './nesting.js';
 import { onAbort } from './on-abort.js';
 import { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
-import { Run } from './run.js';
-import { Scheduler } from './scheduler.js';
+import { Run, sleeper } from './run.js';
+import { type FailureOptions, Scheduler, type SchedulerEvents } from './scheduler.js';
 import { checkFlowTransition, type EngineState, type FlowState, PENDING, TASK_STATES } from './states.js';
 import { type EngineStatistics, RunClock } from './statistics.js';
 import { FlowStorage, type Storage } from './storage.js';
@@ -22,6 +24,7 @@ export interface EngineSetup {
   readonly inputs: unknown;
   readonly signal: AbortSignal | undefined;
   readonly services: RunHost['services'];
+  readonly failures: FailureOptions;
   /** Looks up the configuration and says where atoms run; called at the start of each run. */
   readonly connect: () => Connection | Promise<Connection>;
 }
@@ -55,6 +58,8 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   readonly #clock = new RunClock();
   #state: FlowState = 'PENDING';
   #run: Run | undefined;
+  /** The flows of regions in that run. */
+  #children: Children | undefined;
   /** A run is about to begin, and waits for its configuration or its threads. */
   #opening = false;
   #closed = false;
@@ -66,7 +71,9 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     this.#setup = setup;
     // Events are made only while someone listens.
     (this as EventEmitter).on('newListener', () => {
-      if (this.#run) this.#run.scheduler.observed = true;
+      if (!this.#run) return;
+      this.#run.scheduler.observed = true;
+      this.#children!.observe();
     });
   }
 
@@ -94,7 +101,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
 
   /** What the engine has done so far: a snapshot. Resets count among its runs, and take nothing away. */
   get statistics(): EngineStatistics {
-    return this.#clock.read(this.prepare().#ledger!.states);
+    return this.#clock.read(withChildren(this.prepare().#ledger!));
   }
 
   /**
@@ -201,6 +208,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     this.#transition('SUSPENDING');
     run.scheduler.suspend();
     run.halt();
+    this.#children!.suspend();
   }
 
   /**
@@ -269,36 +277,42 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       this.#toStart();
       this.#opening = false;
     }
-    const { signal, services } = this.#setup;
+    const { signal, services, failures } = this.#setup;
     const { concurrent, abortGrace, taskTimeout } = connection;
-    const scheduler = new Scheduler({
-      ...{ plan: this.#plan!, ledger: this.#ledger!, concurrent, observed: this.#observed },
-      events: {
-        task: (event) => this.#notify('task', event),
-        progress: (event) => this.#notify('progress', event),
-        log: (event) => this.#notify('log', event),
-      },
-    });
-    const run = new Run(scheduler, (settled) =>
+    const events: SchedulerEvents = {
+      task: (event) => this.#notify('task', event),
+      progress: (event) => this.#notify('progress', event),
+      log: (event) => this.#notify('log', event),
+    };
+    const connect = (scheduler: Scheduler, settled: () => void, nested: boolean): Dispatcher =>
       connection.dispatcher({
-        ...{ scheduler, services, abortGrace, settled },
+        ...{ scheduler, nested, services, abortGrace, settled },
         get callerStack() {
           return request.stack ?? '';
         },
-        timeoutOf: (task) => task.timeout ?? taskTimeout,
-      }),
-    );
+        // The tasks of a region each have the common timeout, and not all together.
+        timeoutOf: (task) => task.timeout ?? (task.region === undefined ? taskTimeout : Infinity),
+        runChild: (atom, signal) => children.start(scheduler, atom, signal),
+      });
+    const children = new Children(events, failures, (scheduler, settled) => connect(scheduler, settled, true));
+    const scheduler = new Scheduler({
+      ...{ plan: this.#plan!, ledger: this.#ledger!, events, failures, concurrent, observed: this.#observed },
+      sleep: sleeper(() => run.onSettled()),
+    });
+    const run: Run = new Run(scheduler, (settled) => connect(scheduler, settled, false));
     run.onEnded((ending) => {
       this.#clock.end();
       // A listener that begins another run, or resets, would take away what this one came to.
       this.#transition(ending);
       this.#run = undefined;
+      this.#children = undefined;
     });
     if (signal) {
       const error = () => abortedRun(this.name, signal, this.#ledger!.runningTasks());
       run.onEnded(onAbort(signal, () => run.stop(error(), signal.reason)));
     }
     this.#run = run;
+    this.#children = children;
     this.#clock.begin(request.asked, request.prepared);
     this.#transition('RUNNING');
     return run;
@@ -321,12 +335,11 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   }
 
   #toStart(): void {
-    const oldStates = this.#observed ? this.#ledger!.states.slice() : undefined;
+    const before = this.#observed ? [...atomsWithChildren(this.#ledger!)] : [];
     this.#ledger!.reset();
-    oldStates?.forEach((oldState, atom) => {
-      if (oldState === PENDING) return;
-      this.#notify('task', { name: this.#plan!.atoms[atom].name, state: 'PENDING', oldState: TASK_STATES[oldState] });
-    });
+    for (const [name, oldState] of before) {
+      if (oldState !== PENDING) this.#notify('task', { name, state: 'PENDING', oldState: TASK_STATES[oldState] });
+    }
     if (this.#state !== 'PENDING') this.#transition('PENDING');
   }
 

@@ -1,12 +1,12 @@
 /**
- * Which atoms are ready. Four of a kind: forwards and backwards (reverting), one at a time and concurrently.
+ * Which atoms are ready to run: one at a time, or several at once.
  *
  * This is the hot path. One at a time, the order was computed with the plan, so that "ready" is the next one in it and leaving
- * costs nothing. Concurrently, `left[node]` counts what a node still waits for, and ready atoms stand in a heap of ranks.
+ * costs nothing. Otherwise `left[node]` counts what a node still waits for, and ready atoms stand in a heap of ranks.
  */
-import { type Edges, IntHeap, type Plan, type Ranks, ranks, reversed } from '../plan/index.js';
-import type { Ledger } from './ledger.js';
-import { FAILURE, PENDING, REVERT_FAILURE, REVERTING, SUCCESS, TASK_STATES } from './states.js';
+import { IntHeap, type Plan, type Range, type Ranks, ranks, serialRanks } from '../plan/index.js';
+import { EXECUTE, type Ledger } from './ledger.js';
+import { IGNORE, SUCCESS, TO_RUN } from './states.js';
 
 /** Where an atom may run. */
 export type Place = 'here' | 'away';
@@ -18,38 +18,27 @@ export interface Frontier {
   /** Whether nothing is ready now. */
   readonly empty: boolean;
   /** Takes the next ready atom out; -1 when there is none. */
-  take(place?: Place): number;
+  take(place: Place): number;
   /** An atom is through: what waits for it may become ready. */
   leave(atom: number): void;
 }
 
-/** By state: whether an atom is to be run, or to be reverted. Tables, as a closure a run would be inlined anew each time. */
-const TO_RUN = Uint8Array.from(TASK_STATES, (_, state) => Number(state === PENDING));
-const TO_REVERT = Uint8Array.from(TASK_STATES, (_, state) =>
-  Number(state === SUCCESS || state === FAILURE || state === REVERT_FAILURE || state === REVERTING),
-);
+/** Nothing is to run. */
+export const NOTHING: Frontier = { empty: true, take: () => -1, leave: () => {} };
 
-/** One atom at a time, in a given order. */
-class Walk implements Frontier {
+/** One atom at a time, in the order of the plan, while nothing is tried again. */
+export class Walk implements Frontier {
   readonly #order: Int32Array | undefined;
   readonly #end: number;
   readonly #states: Uint8Array;
-  readonly #wanted: Uint8Array;
   readonly #decide: Decide | undefined;
   #next = 0;
 
-  constructor(
-    order: Int32Array | undefined,
-    end: number,
-    states: Uint8Array,
-    wanted: Uint8Array,
-    decide: Decide | undefined,
-  ) {
-    this.#decide = decide;
+  constructor({ order, size }: Plan, { states }: Ledger, decide: Decide | undefined) {
     this.#order = order;
-    this.#end = end;
+    this.#end = size;
     this.#states = states;
-    this.#wanted = wanted;
+    this.#decide = decide;
   }
 
   get empty(): boolean {
@@ -71,89 +60,54 @@ class Walk implements Frontier {
   #peek(): number {
     for (; this.#next < this.#end; this.#next++) {
       const atom = this.#order === undefined ? this.#next : this.#order[this.#next];
-      if (this.#wanted[this.#states[atom]] === 1) return atom;
+      if (TO_RUN[this.#states[atom]] === 1) return atom;
     }
     return -1;
   }
 }
 
-/** In the order of the plan. */
-export function forwards({ order, size }: Plan, { states }: Ledger, decide: Decide | undefined): Frontier {
-  return new Walk(order, size, states, TO_RUN, decide);
+export interface ReadySetOptions {
+  readonly plan: Plan;
+  readonly ledger: Ledger;
+  /** Whether several atoms may run at once: the order is that of a parallel run, and deciders are asked as soon as they can be. */
+  readonly concurrent: boolean;
+  /** The atoms that were taken and have not ended. */
+  readonly taken: Uint8Array;
+  readonly runsHere: (atom: number) => boolean;
+  readonly decide: Decide | undefined;
 }
 
-/** In the reverse order of finishing. */
-export function backwards({ finished, finishedCount, states }: Ledger): Frontier {
-  const order = finished.slice(0, finishedCount).reverse();
-  return new Walk(order, finishedCount, states, TO_REVERT, undefined);
-}
-
-export function concurrently(
-  plan: Plan,
-  { states }: Ledger,
-  runsHere: (atom: number) => boolean,
-  decide: Decide | undefined,
-): ReadySet {
-  return new ReadySet(plan, plan.successors, plan.waits, ranks(plan), states, TO_RUN, runsHere, decide);
-}
-
-/** What waited for an atom is reverted before it; among ready atoms, the one that finished last goes first. */
-export function backwardsConcurrently(
-  plan: Plan,
-  { states, finished, finishedCount }: Ledger,
-  runsHere: (atom: number) => boolean,
-): ReadySet {
-  const { start } = plan.successors;
-  const waits = new Int32Array(plan.nodes);
-  for (let node = 0; node < plan.nodes; node++) waits[node] = start[node + 1] - start[node];
-  const rank = new Int32Array(plan.size);
-  const atom = new Int32Array(finishedCount);
-  for (let i = 0; i < finishedCount; i++) {
-    atom[i] = finished[finishedCount - 1 - i];
-    rank[atom[i]] = i;
-  }
-  const edges = reversed(plan.successors, plan.nodes);
-  return new ReadySet(plan, edges, waits, { rank, atom }, states, TO_REVERT, runsHere, undefined);
-}
-
-/** The ready atoms of a concurrent run. */
+/** The ready atoms of a concurrent run, or of a serial one in which something was tried again. */
 export class ReadySet implements Frontier {
-  readonly edges: Edges;
   /** For each node, how many of its predecessors are not through. */
   readonly left: Int32Array;
-  readonly #size: number;
+  readonly #plan: Plan;
+  readonly #ledger: Ledger;
   readonly #ranks: Ranks;
   readonly #here = new IntHeap();
   readonly #away = new IntHeap();
-  /** Atoms that were taken along by others and are not ready of themselves. */
-  readonly #claimed: Uint8Array;
+  readonly #taken: Uint8Array;
   /** Nodes without work, about to be left. */
   readonly #passing: number[] = [];
-  readonly #states: Uint8Array;
-  readonly #wanted: Uint8Array;
   readonly #runsHere: (atom: number) => boolean;
   readonly #decide: Decide | undefined;
+  readonly #concurrent: boolean;
 
-  constructor(
-    plan: Plan,
-    edges: Edges,
-    waits: Int32Array,
-    ranks: Ranks,
-    states: Uint8Array,
-    wanted: Uint8Array,
-    runsHere: (atom: number) => boolean,
-    decide: Decide | undefined,
-  ) {
-    this.edges = edges;
-    this.left = waits.slice();
-    this.#size = plan.size;
-    this.#claimed = new Uint8Array(plan.size);
-    this.#ranks = ranks;
-    this.#states = states;
-    this.#wanted = wanted;
+  constructor({ plan, ledger, concurrent, taken, runsHere, decide }: ReadySetOptions) {
+    this.#plan = plan;
+    this.#ledger = ledger;
+    this.left = plan.waits.slice();
+    this.#ranks = concurrent ? ranks(plan) : serialRanks(plan);
+    this.#taken = taken;
     this.#runsHere = runsHere;
     this.#decide = decide;
-    for (let node = 0; node < plan.nodes; node++) if (waits[node] === 0) this.#arrive(node);
+    this.#concurrent = concurrent;
+  }
+
+  /** Fills the set, once. */
+  start(): void {
+    const { nodes, waits } = this.#plan;
+    for (let node = 0; node < nodes; node++) if (waits[node] === 0) this.#arrive(node);
     this.#pass();
   }
 
@@ -166,36 +120,70 @@ export class ReadySet implements Frontier {
     return this.#away.size;
   }
 
-  take(place: Place = 'away'): number {
-    const next = (place === 'here' ? this.#here : this.#away).pop();
-    return next < 0 ? -1 : this.#ranks.atom[next];
+  take(place: Place): number {
+    for (;;) {
+      const next = (place === 'here' ? this.#here : this.#away).pop();
+      if (next < 0) return -1;
+      const atom = this.#ranks.atom[next];
+      if (this.#concurrent || this.#decide === undefined) return atom;
+      // One at a time, they are asked when the atom's turn has come; it may have been ignored with another one by then.
+      const decision = this.#ledger.states[atom] === IGNORE ? false : this.#decide(atom);
+      if (decision !== false) return decision ? atom : -1;
+      this.leave(atom);
+    }
   }
 
   leave(atom: number): void {
-    const { start, to } = this.edges;
+    const { start, to } = this.#plan.successors;
     for (let e = start[atom]; e < start[atom + 1]; e++) if (--this.left[to[e]] === 0) this.#arrive(to[e]);
     if (this.#passing.length > 0) this.#pass();
   }
 
-  /** Marks an atom that is not ready as taken: it goes along with what it waits for. */
-  claim(atom: number): void {
-    this.#claimed[atom] = 1;
-  }
-
-  /** Puts back an atom that was taken or claimed, and not begun. */
+  /** Puts back an atom that was taken, and not begun. */
   putBack(atom: number): void {
-    this.#claimed[atom] = 0;
     if (this.left[atom] === 0) this.#push(atom);
   }
 
-  #arrive(node: number): void {
-    if (node >= this.#size || this.#wanted[this.#states[node]] === 0) this.#passing.push(node);
-    else if (this.#decide !== undefined) this.#decideOn(node, this.#decide);
-    else if (this.#claimed[node] === 0) this.#push(node);
+  /** Part of the flow is rolled back: nothing of it is ready any more. */
+  close({ start, end }: Range): void {
+    const outside = (rank: number) => this.#ranks.atom[rank] < start || this.#ranks.atom[rank] >= end;
+    this.#here.keep(outside);
+    this.#away.keep(outside);
   }
 
-  #decideOn(atom: number, decide: Decide): void {
-    const decision = decide(atom);
+  /** Part of the flow is to run again, from its first atom on. */
+  reopen({ start, end, firstNode, endNode }: Range): void {
+    const { waits } = this.#plan;
+    for (let atom = start; atom < end; atom++) this.left[atom] = waits[atom];
+    for (let node = firstNode; node < endNode; node++) this.left[node] = waits[node];
+    this.left[start] = 0;
+    this.#arrive(start);
+    this.#pass();
+  }
+
+  #arrive(node: number): void {
+    if (node >= this.#plan.size) {
+      this.#passing.push(node);
+      return;
+    }
+    const { states, intentions } = this.#ledger;
+    const state = states[node];
+    if (intentions[node] !== EXECUTE) return;
+    if (TO_RUN[state] === 1) {
+      if (this.#taken[node] === 0) this.#decideOn(node);
+    } else if (
+      state === SUCCESS ||
+      state === IGNORE ||
+      this.#ledger.tolerates(node) ||
+      this.#ledger.givenUp.has(node)
+    ) {
+      // A retry that gave up because it could not decide has failed, and had begun well.
+      this.#passing.push(node);
+    }
+  }
+
+  #decideOn(atom: number): void {
+    const decision = this.#decide === undefined || !this.#concurrent || this.#decide(atom);
     if (decision) this.#push(atom);
     else if (decision === false) this.#passing.push(atom);
   }
@@ -205,7 +193,7 @@ export class ReadySet implements Frontier {
   }
 
   #pass(): void {
-    const { start, to } = this.edges;
+    const { start, to } = this.#plan.successors;
     for (let node = this.#passing.pop(); node !== undefined; node = this.#passing.pop()) {
       for (let e = start[node]; e < start[node + 1]; e++) if (--this.left[to[e]] === 0) this.#arrive(to[e]);
     }

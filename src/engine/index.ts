@@ -1,4 +1,5 @@
 export { bind, checkInputs } from './bind.js';
+export { Ended } from './children.js';
 export { ignoredFrom } from './decide.js';
 export type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
 export { emitSafely } from './emit.js';
@@ -17,7 +18,7 @@ export type { ReadySet } from './frontier.js';
 export { Ledger } from './ledger.js';
 export { onAbort } from './on-abort.js';
 export { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
-export type { Scheduler } from './scheduler.js';
+export type { FailureOptions, Scheduler } from './scheduler.js';
 export { type EngineState, type FlowState, IGNORE, PENDING, type TaskState } from './states.js';
 export type { EngineStatistics } from './statistics.js';
 export { FlowStorage, type ProgressDetails, type Storage, type TaskIntention } from './storage.js';

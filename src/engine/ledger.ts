@@ -1,52 +1,145 @@
 /** What is known of a flow's atoms: their states, results and failures. It stays with the engine from run to run. */
-import { Failure, type Mapping, type RevertExtras, type TaskAtom } from '../atoms/index.js';
+import { Failure, History, type Mapping, type RevertExtras, type TaskAtom } from '../atoms/index.js';
 import { RunError } from '../errors.js';
-import { CONSTANT, INPUT, type Plan } from '../plan/index.js';
+import { CONSTANT, INPUT, nameOf, type Plan, type Range } from '../plan/index.js';
 import { markFailed } from '../wire/index.js';
 import type { Binding } from './bind.js';
 import type { ProgressEvent } from './events.js';
-import { FAILURE, IGNORE, PENDING, REVERT_FAILURE, REVERTED, REVERTING, RUNNING, SUCCESS } from './states.js';
+import { type Child, Directory } from './nesting.js';
+import {
+  FAILURE,
+  IGNORE,
+  PENDING,
+  RETRYING,
+  REVERT_FAILURE,
+  REVERTED,
+  REVERTING,
+  RUNNING,
+  SUCCESS,
+  TO_REVERT,
+} from './states.js';
+
+/** What is meant to become of an atom that no decider has refused. */
+export const EXECUTE = 0;
+/** It is part of what is rolled back, so that what of it has run is reverted. */
+export const REVERT = 1;
+/** As `REVERT`, and it is what is tried again: a retry controller, which is not reverted itself, or a task with a retry of its own. */
+export const RETRY = 2;
+
+/** Part of a flow that is rolled back. */
+export interface Rollback {
+  readonly range: Range;
+  /** After how many ms it is tried again; `undefined`: not at all. */
+  readonly retryAfter: number | undefined;
+}
+
+/** What a retry was given and what became of it, attempt by attempt. */
+interface Attempts {
+  readonly all: { readonly value: unknown; readonly failures: Record<string, Failure> }[];
+  /** Of the controller itself. */
+  failure?: Failure;
+}
 
 export class Ledger {
   /** Where values come from. It changes between runs only. */
   binding: Binding;
   readonly states: Uint8Array;
+  readonly intentions: Uint8Array;
   /** The whole result of each atom. */
   readonly results: unknown[];
   readonly failures = new Map<number, Failure>();
   readonly revertResults = new Map<number, unknown>();
   readonly revertFailures = new Map<number, Failure>();
-  /** The atoms that have run, in the order in which they finished. */
-  readonly finished: Int32Array;
+  /** For each atom that has run: how many had before it. What finished last is reverted first. */
+  readonly finished: Uint32Array;
+  /** How many times an atom has finished. */
   finishedCount = 0;
-  /** How many atoms were ignored. */
-  ignoredCount = 0;
-  /** Whether what has run is being reverted, or will be when the run goes on. */
+  /** What is being rolled back to be tried again, by its retry: a controller, or a task with a retry of its own. */
+  readonly rollbacks = new Map<number, Rollback>();
+  /** What is to be reverted because of a failure that no retry resolves. */
+  verdict: Range | undefined;
+  /** Whether that has begun: the flow comes to its end. */
   reverting = false;
+  /** The retries that are not to be asked any more, as they gave up before. */
+  readonly givenUp = new Set<number>();
   /** What tasks that have not ended well said last of how far they are. */
   readonly progress = new Map<string, ProgressEvent>();
   /** When tasks last gave details. */
   readonly details = new Map<string, ProgressEvent>();
 
-  readonly #plan: Plan;
+  /** The flows that regions have built, by the region's atom. */
+  readonly children = new Map<number, Child>();
+  /** Where atoms are found by name, here and in all flows within. */
+  readonly directory: Directory;
+  /** How many regions there are around this flow. */
+  readonly depth: number;
+  readonly #outer: Ledger | undefined;
 
-  constructor(binding: Binding) {
+  readonly #plan: Plan;
+  readonly #attempts = new Map<number, Attempts>();
+
+  /** `outer`: the ledger of the flow that holds the region whose flow this is. */
+  constructor(binding: Binding, outer?: Ledger) {
     const { plan } = binding;
+    this.#outer = outer;
+    this.depth = outer ? outer.depth + 1 : 0;
+    this.directory = outer ? outer.directory : new Directory(this);
     this.#plan = plan;
     this.binding = binding;
     this.states = new Uint8Array(plan.size);
+    this.intentions = new Uint8Array(plan.size);
     this.results = new Array(plan.size);
-    this.finished = new Int32Array(plan.size);
+    this.finished = new Uint32Array(plan.size);
+  }
+
+  /** Whether an atom is being reverted, or will be when it begins: it has run. */
+  reverts(atom: number): boolean {
+    const state = this.states[atom];
+    if (TO_REVERT[state] === 1) return true;
+    // A controller that waited to try again has run, too.
+    return state === RETRYING && this.intentions[atom] === REVERT && this.#plan.atoms[atom].controller !== undefined;
+  }
+
+  /** Whether an atom that has begun is being reverted. */
+  isReverting(atom: number): boolean {
+    return this.states[atom] === REVERTING;
+  }
+
+  get plan(): Plan {
+    return this.#plan;
+  }
+
+  /**
+   * A region has built its flow.
+   *
+   * @throws {@link FlowError} when a name in it is taken
+   */
+  adopt(atom: number, child: Child, region: string): void {
+    this.directory.add(child.ledger, region);
+    this.children.set(atom, child);
+  }
+
+  /** What a region has built is of no account any more. */
+  forget(atom: number): void {
+    const child = this.children.get(atom);
+    if (child) this.directory.remove(child.ledger);
+    this.children.delete(atom);
   }
 
   /** An atom begins to run, or to be reverted. */
   begin(atom: number): void {
-    if (this.reverting) {
+    if (this.states[atom] === PENDING || !this.reverts(atom)) {
+      this.states[atom] = RUNNING;
+    } else {
       this.states[atom] = REVERTING;
       this.revertFailures.delete(atom);
-    } else {
-      this.states[atom] = RUNNING;
     }
+  }
+
+  /** An atom that was said to begin has not: its worker died before. */
+  unbegin(atom: number): void {
+    if (this.states[atom] === RUNNING) this.states[atom] = PENDING;
+    else this.states[atom] = this.failures.has(atom) ? FAILURE : SUCCESS;
   }
 
   /**
@@ -55,31 +148,37 @@ export class Ledger {
    * @throws when the result lacks a value that the atom promised, or it cannot be read: the atom has not ended well
    */
   finish(atom: number, result: unknown): void {
-    if (this.progress.size > 0) this.progress.delete(this.#plan.atoms[atom].name);
-    if (this.reverting) {
+    if (this.progress.size > 0) this.progress.delete(nameOf(this.#plan, atom));
+    if (this.states[atom] === REVERTING) {
       this.states[atom] = REVERTED;
       this.results[atom] = undefined;
       if (result !== undefined) this.revertResults.set(atom, result);
+      if (this.#attempts.size > 0 && this.intentions[atom] !== RETRY) this.#attempts.delete(atom);
     } else {
-      const { picks, atoms } = this.#plan;
-      if (picks.length > 0 && atoms[atom].provision.keys !== undefined) checkResult(atoms[atom], result);
+      const { picks, atoms, retries } = this.#plan;
+      if (picks.length > 0 && atoms[atom].provision.keys !== undefined) {
+        checkResult(nameOf(this.#plan, atom), atoms[atom], result);
+      }
       this.states[atom] = SUCCESS;
       this.results[atom] = result;
-      this.finished[this.finishedCount++] = atom;
+      this.finished[atom] = ++this.finishedCount;
+      if (retries !== undefined && atoms[atom].controller) this.attempt(atom, result);
     }
   }
 
   /** An atom has ended badly, because of `error`. */
   fail(atom: number, error: unknown): Failure {
-    const { name } = this.#plan.atoms[atom];
+    const name = nameOf(this.#plan, atom);
     const failure = new Failure(name, markFailed(error, name, this.#plan.name));
-    if (this.reverting) {
+    if (this.states[atom] === REVERTING) {
       this.states[atom] = REVERT_FAILURE;
       this.revertFailures.set(atom, failure);
     } else {
+      // A retry that cannot decide has finished before, and what it was to decide on after it.
+      if (this.states[atom] === RUNNING) this.finished[atom] = ++this.finishedCount;
       this.states[atom] = FAILURE;
       this.failures.set(atom, failure);
-      this.finished[this.finishedCount++] = atom;
+      if (this.#plan.atoms[atom].controller) this.#attemptsOf(atom).failure = failure;
     }
     return failure;
   }
@@ -87,14 +186,72 @@ export class Ledger {
   /** An atom is not to run in this run. */
   ignore(atom: number): void {
     this.states[atom] = IGNORE;
-    this.ignoredCount++;
+  }
+
+  /** A retry hears of a failure in its care. */
+  record(retry: number, failure: Failure): void {
+    const { all } = this.#attemptsOf(retry);
+    all[all.length - 1].failures[failure.task] = failure;
+  }
+
+  /** A retry begins an attempt with a value. */
+  attempt(retry: number, value: unknown): void {
+    this.#attemptsOf(retry).all.push({ value, failures: {} });
+  }
+
+  /** What a retry has tried so far. */
+  historyOf(retry: number): History {
+    const attempts = this.#attempts.get(retry);
+    return new History(attempts?.all ?? [], attempts?.failure);
+  }
+
+  /** Part of the flow is being rolled back, or has been. */
+  intend({ start, end }: Range, intention: number): void {
+    this.intentions.fill(intention, start, end);
+  }
+
+  /** An atom that was rolled back is as if it had never run. */
+  restart(atom: number): void {
+    this.states[atom] = PENDING;
+    this.results[atom] = undefined;
+    this.failures.delete(atom);
+    this.revertResults.delete(atom);
+    this.revertFailures.delete(atom);
+    this.#attempts.delete(atom);
+    this.givenUp.delete(atom);
+    if (this.children.get(atom)?.suspended === false) this.forget(atom);
+  }
+
+  /** A retry is about to try again. Its history stays. */
+  retry(retry: number): void {
+    this.states[retry] = RETRYING;
+    this.results[retry] = undefined;
+    this.failures.delete(retry);
+  }
+
+  /** Whether an atom has failed, and the flow goes on without its values. */
+  tolerates(atom: number): boolean {
+    return this.states[atom] === FAILURE && this.#plan.atoms[atom].mayFail;
+  }
+
+  /** Whether all atoms are through. */
+  get complete(): boolean {
+    return this.states.every((state, atom) => state === SUCCESS || state === IGNORE || this.tolerates(atom));
+  }
+
+  /** The failures that are not tolerated. */
+  get severe(): Failure[] {
+    const all = [...this.failures];
+    return (this.#plan.lacking ? all.filter(([atom]) => !this.#plan.atoms[atom].mayFail) : all).map(([, one]) => one);
   }
 
   /** The names of the tasks that run now. */
   runningTasks(): string[] {
-    return this.#plan.atoms
-      .filter((_, atom) => this.states[atom] === RUNNING || this.states[atom] === REVERTING)
-      .map(({ name }) => name);
+    const names: string[] = [];
+    this.states.forEach((state, atom) => {
+      if (state === RUNNING || state === REVERTING) names.push(nameOf(this.#plan, atom));
+    });
+    return names;
   }
 
   /** The arguments of an atom's `execute`. */
@@ -109,10 +266,19 @@ export class Ledger {
     return this.#arguments(mapping.revert, this.#plan.argStart[atom] + mapping.params.length);
   }
 
+  /** The atoms that have run, in the order in which they finished. */
+  finishedOrder(): number[] {
+    const order: number[] = [];
+    this.finished.forEach((place, atom) => {
+      if (place > 0) order[place - 1] = atom;
+    });
+    return order;
+  }
+
   /** What an atom's `revert` is given in any case. */
   revertExtrasOf(atom: number): RevertExtras {
     const flowFailures: Record<string, Failure> = {};
-    for (const failure of this.failures.values()) flowFailures[failure.task] = failure;
+    this.#addFailures(flowFailures);
     return { result: this.failures.get(atom) ?? this.results[atom], flowFailures };
   }
 
@@ -147,15 +313,37 @@ export class Ledger {
 
   reset(): void {
     this.states.fill(PENDING);
+    this.finished.fill(0);
+    this.intentions.fill(EXECUTE);
     this.results.fill(undefined);
     this.failures.clear();
     this.revertResults.clear();
     this.revertFailures.clear();
     this.progress.clear();
     this.details.clear();
+    this.rollbacks.clear();
+    this.givenUp.clear();
+    this.#attempts.clear();
     this.finishedCount = 0;
-    this.ignoredCount = 0;
+    this.verdict = undefined;
     this.reverting = false;
+    this.children.clear();
+    this.directory.clear();
+  }
+
+  /** Those of the flows around it, too. */
+  #addFailures(failures: Record<string, Failure>): void {
+    if (this.#outer) this.#outer.#addFailures(failures);
+    for (const failure of this.severe) failures[failure.task] = failure;
+  }
+
+  #attemptsOf(retry: number): Attempts {
+    let attempts = this.#attempts.get(retry);
+    if (!attempts) {
+      attempts = { all: [] };
+      this.#attempts.set(retry, attempts);
+    }
+    return attempts;
   }
 
   /** What there is of each name while the last of its providers has not run. */
@@ -197,7 +385,7 @@ function isEmpty(value: unknown): boolean {
 }
 
 /** A result that lacks a promised value, or a value that cannot be read, is a failure of the task that promised it. */
-function checkResult({ name, provision }: TaskAtom, result: unknown): void {
+function checkResult(name: string, { provision }: TaskAtom, result: unknown): void {
   const { keys, names } = provision;
   const holder =
     typeof result === 'object' && result !== null ? (result as Record<string | number, unknown>) : undefined;

@@ -10,18 +10,29 @@ import type { Ledger } from './ledger.js';
  */
 export function outcome(
   flow: string,
-  { failures, revertFailures }: Ledger,
+  { severe, revertFailures }: Ledger,
   stopped: Error | undefined,
 ): Error | undefined {
-  return wrapped(flow, 'could not be reverted', revertFailures) ?? stopped ?? wrapped(flow, 'failed', failures);
+  return (
+    wrapped(flow, 'could not be reverted', [...revertFailures.values()]) ?? stopped ?? wrapped(flow, 'failed', severe)
+  );
 }
 
-function wrapped(flow: string, how: string, failures: ReadonlyMap<number, Failure>): Error | undefined {
-  const errors = new Set<unknown>(Array.from(failures.values(), ({ error }) => error));
+function wrapped(flow: string, how: string, failures: readonly Failure[]): Error | undefined {
+  const errors = new Set<unknown>(failures.map(({ error }) => error));
   // A failure that another one caused is not told beside it; only in a circle of causes there is none but such.
-  const first = [...failures.values()].filter(({ error }) => !errors.has(error.cause));
-  const all = first.length > 0 ? first : [...failures.values()];
+  const first = failures.filter(({ error }) => !errors.has(causeOf(error)));
+  const all = first.length > 0 ? first : failures;
   return all.length === 0 ? undefined : wrapFailures(all, `${all.length} tasks of flow '${flow}' ${how}`);
+}
+
+/** An error may be anything that a task has thrown: reading it may throw. */
+function causeOf(error: Error): unknown {
+  try {
+    return error.cause;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The error of a run that its signal has stopped while the tasks of these names ran, or, without names, kept from its start. */

@@ -3,6 +3,17 @@ import type { Dispatcher } from './dispatcher.js';
 import type { Scheduler } from './scheduler.js';
 import type { FlowState } from './states.js';
 
+/** Lets a scheduler wait: after so many ms `wake` is called, and then the run is told that it can go on. */
+export function sleeper(settled: () => void): (ms: number, wake: () => void) => () => void {
+  return (ms, wake) => {
+    const timer = setTimeout(() => {
+      wake();
+      settled();
+    }, ms);
+    return () => clearTimeout(timer);
+  };
+}
+
 /** One run of a flow, from its first task to the state in which the flow ends. It goes on by itself, or step by step. */
 export class Run {
   readonly scheduler: Scheduler;

@@ -10,7 +10,8 @@ export type TaskState =
   | 'REVERTING'
   | 'REVERTED'
   | 'REVERT_FAILURE'
-  | 'IGNORE';
+  | 'IGNORE'
+  | 'RETRYING';
 
 /** The state of a flow. */
 export type FlowState = 'PENDING' | 'RUNNING' | 'SUCCESS' | 'FAILURE' | 'REVERTED' | 'SUSPENDING' | 'SUSPENDED';
@@ -26,6 +27,7 @@ export const REVERTING = 4;
 export const REVERTED = 5;
 export const REVERT_FAILURE = 6;
 export const IGNORE = 7;
+export const RETRYING = 8;
 
 /** The names of the states, by number. */
 export const TASK_STATES: readonly TaskState[] = [
@@ -37,21 +39,31 @@ export const TASK_STATES: readonly TaskState[] = [
   'REVERTED',
   'REVERT_FAILURE',
   'IGNORE',
+  'RETRYING',
 ];
 
+/** By state: whether an atom is to be run, once its turn has come. Tables, as a closure a run would be inlined anew each time. */
+export const TO_RUN = Uint8Array.from(TASK_STATES, (_, state) => Number(state === PENDING || state === RETRYING));
+/** By state: whether an atom has run, so that it is to be reverted if it is not to have run. */
+export const TO_REVERT = Uint8Array.from(TASK_STATES, (_, state) =>
+  Number(state === SUCCESS || state === FAILURE || state === REVERT_FAILURE || state === REVERTING),
+);
+
 /**
- * From which states to which a task goes. Back to `PENDING` is a reset; from `RUNNING`, or from `REVERTING` to what was before,
- * it means that the worker died before the task had begun.
+ * From which states to which a task goes, or a retry controller. Back to `PENDING` is a reset; from `RUNNING`, or from `REVERTING`
+ * to what was before, it means that the worker died before the task had begun. From `RETRYING` it goes on to `FAILURE` when
+ * the retry could not decide, and back to `REVERTED` or to `REVERTING` when the whole flow is reverted meanwhile.
  */
 export const TASK_TRANSITIONS: Readonly<Record<TaskState, readonly TaskState[]>> = {
   PENDING: ['RUNNING', 'IGNORE'],
   RUNNING: ['SUCCESS', 'FAILURE', 'PENDING'],
-  SUCCESS: ['REVERTING', 'PENDING'],
-  FAILURE: ['REVERTING', 'PENDING'],
+  SUCCESS: ['REVERTING', 'PENDING', 'RETRYING'],
+  FAILURE: ['REVERTING', 'PENDING', 'RETRYING'],
   REVERTING: ['REVERTED', 'REVERT_FAILURE', 'SUCCESS', 'FAILURE'],
-  REVERTED: ['PENDING'],
+  REVERTED: ['PENDING', 'RETRYING'],
   REVERT_FAILURE: ['REVERTING', 'PENDING'],
   IGNORE: ['PENDING'],
+  RETRYING: ['RUNNING', 'PENDING', 'FAILURE', 'REVERTING', 'REVERTED'],
 };
 
 const FLOW_TRANSITIONS: Readonly<Record<FlowState, readonly FlowState[]>> = {

@@ -1,9 +1,10 @@
 /** What an engine has done so far, in numbers. Nothing is counted while tasks run: the states are, when someone asks. */
+import type { Ledger } from './ledger.js';
 import { TASK_STATES, type TaskState } from './states.js';
 
 /** A snapshot of what an engine has done so far. */
 export interface EngineStatistics {
-  /** How many tasks are in each state. */
+  /** How many tasks are in each state; those that regions have built are counted beside them. */
   readonly tasks: Readonly<Record<TaskState, number>>;
   /** How many runs have begun. */
   readonly runs: number;
@@ -45,9 +46,10 @@ export class RunClock {
     this.#running += this.#activeFor;
   }
 
-  read(states: Uint8Array): EngineStatistics {
+  /** `ledgers`: those of the flow, and of all that its regions have built. */
+  read(ledgers: Iterable<Ledger>): EngineStatistics {
     const counts = TASK_STATES.map(() => 0);
-    for (let atom = 0; atom < states.length; atom++) counts[states[atom]]++;
+    for (const { states } of ledgers) for (let atom = 0; atom < states.length; atom++) counts[states[atom]]++;
     const now = this.#activeFor === undefined ? performance.now() - this.#began : 0;
     return {
       tasks: Object.fromEntries(TASK_STATES.map((name, state) => [name, counts[state]])) as Record<TaskState, number>,

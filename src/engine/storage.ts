@@ -1,13 +1,14 @@
 /** What users read of a flow's values and tasks, and what they put in. It stands on the ledger, which the engine writes. */
-import type { Failure } from '../atoms/index.js';
+import { type Controller, type Failure, History } from '../atoms/index.js';
 import { ArgumentError, RunError, received } from '../errors.js';
-import { CONSTANT, INPUT, type Plan } from '../plan/index.js';
+import { CONSTANT, INPUT, nameOf, type Plan } from '../plan/index.js';
 import { type Binding, bind, placesOf, unsatisfied } from './bind.js';
-import type { Ledger } from './ledger.js';
+import { type Ledger, RETRY, REVERT } from './ledger.js';
+import { atomsWithChildren, type Place, withChildren } from './nesting.js';
 import { IGNORE, PENDING, REVERT_FAILURE, REVERTED, RUNNING, SUCCESS, TASK_STATES, type TaskState } from './states.js';
 
-/** What the engine means to do with a task, or has done. */
-export type TaskIntention = 'EXECUTE' | 'IGNORE' | 'REVERT';
+/** What the engine means to do with a task, or has done; `'RETRY'`: to try it again once what has run is reverted. */
+export type TaskIntention = 'EXECUTE' | 'IGNORE' | 'RETRY' | 'REVERT';
 
 /** What a task last said of itself when it gave details with its progress. */
 export interface ProgressDetails {
@@ -56,7 +57,7 @@ export interface Storage {
   getTaskState(task: string): TaskState;
   /** The states of all tasks, in order of declaration. */
   getTaskStates(): Record<string, TaskState>;
-  /** What the engine means to do with a task, or has done. */
+  /** What the engine means to do with a task, or has done; `'RETRY'`: to try it again once what has run is reverted. */
   getTaskIntention(task: string): TaskIntention;
   /**
    * What a task's `execute` returned, or how it failed. What a reverted task returned is gone; its failure stays.
@@ -74,6 +75,14 @@ export interface Storage {
   getRevertResult(task: string): unknown;
   /** The failures of the tasks whose `revert` failed, by name. */
   getRevertFailures(): Record<string, Failure>;
+  /**
+   * What a retry has tried so far, by its name, or that of the task whose own it is.
+   *
+   * @throws {@link RunError} `ERR_MILLRACE_NOT_FOUND` when the task has no retry
+   */
+  getRetryHistory(name: string): History;
+  /** What all retries have tried so far, by name. */
+  getRetryHistories(): Record<string, History>;
   /** How far a task is, from 0 to 1: 0 before it begins, 1 when it has ended well, between them what it said last. */
   getTaskProgress(task: string): number;
   /** The details that a task gave last, and how far it was then; `undefined` when it gave none, or `{}`. */
@@ -98,10 +107,9 @@ export class FlowStorage implements Storage {
   readonly #own = new Map<number, Map<number, unknown>>();
   /** Whether something was given that is not bound yet: many small gifts are bound at once. */
   #unbound = false;
-  #numbers: Map<string, number> | undefined;
   #providers: Map<string, number | number[]> | undefined;
   #metadata: Readonly<Record<string, unknown>> = {};
-  readonly #taskMetadata = new Map<number, Readonly<Record<string, unknown>>>();
+  readonly #taskMetadata = new Map<string, Readonly<Record<string, unknown>>>();
 
   /** `checkFree` throws while the engine runs. */
   constructor(ledger: Ledger, checkFree: (what: string) => void) {
@@ -120,6 +128,12 @@ export class FlowStorage implements Storage {
     return this.#ledger.binding;
   }
 
+  /** Where a task is: in the flow itself, or in one that a region has built. */
+  placeOf(task: string): { readonly plan: Plan; readonly atom: number } {
+    const { ledger, atom } = this.#place(task);
+    return { plan: ledger.plan, atom };
+  }
+
   fetch(name: string): unknown {
     const { given } = this.binding;
     if (Object.hasOwn(given, name)) return given[name];
@@ -135,7 +149,7 @@ export class FlowStorage implements Storage {
     if (last === undefined) {
       throw notFound(`'${name}' has no value yet: the task that provides it has not finished, or was reverted`);
     }
-    return this.#provided(last, name);
+    return provided(this.#ledger, last, name);
   }
 
   fetchAll(): Record<string, unknown> {
@@ -144,7 +158,7 @@ export class FlowStorage implements Storage {
     for (let atom = 0; atom < this.#plan.size; atom++) {
       if (this.#ledger.states[atom] !== SUCCESS) continue;
       for (const name of this.#plan.atoms[atom].provision.names) {
-        const value = this.#provided(atom, name);
+        const value = provided(this.#ledger, atom, name);
         const others = values.get(name);
         if (others) others.push(value);
         else values.set(name, [value]);
@@ -154,29 +168,31 @@ export class FlowStorage implements Storage {
   }
 
   fetchMappedArgs(task: string): Record<string, unknown> {
-    const atom = this.#number(task);
-    const { args, inputs } = this.binding;
-    const { params, sources, constants, optionalFrom } = this.#plan.atoms[atom].mapping;
+    const { ledger, atom } = this.#place(task);
+    const { plan } = ledger;
+    const binding = this.#bindingOf(ledger);
+    const { params, sources, constants, optionalFrom } = plan.atoms[atom].mapping;
     const values: Record<string, unknown> = {};
     params.forEach((param, i) => {
-      const source = args[this.#plan.argStart[atom] + i];
-      if (!this.#has(source)) {
+      const source = binding.args[plan.argStart[atom] + i];
+      if (!isThere(source, ledger, binding)) {
         if (i < optionalFrom) throw notFound(`Task '${task}' requires '${sources[i]}', which has no value yet`, task);
-      } else if (source >= 0) values[param] = this.#ledger.value(source);
-      else values[param] = source === CONSTANT ? constants[i] : inputs[INPUT - source];
+      } else if (source >= 0) values[param] = ledger.value(source);
+      else values[param] = source === CONSTANT ? constants[i] : binding.inputs[INPUT - source];
     });
     return values;
   }
 
   getProvided(task: string): Record<string, unknown> {
-    const atom = this.#number(task);
-    if (this.#ledger.states[atom] !== SUCCESS) return {};
-    const { names } = this.#plan.atoms[atom].provision;
-    return Object.fromEntries(names.map((name) => [name, this.#provided(atom, name)]));
+    const { ledger, atom } = this.#place(task);
+    if (ledger.states[atom] !== SUCCESS) return {};
+    const { names } = ledger.plan.atoms[atom].provision;
+    return Object.fromEntries(names.map((name) => [name, provided(ledger, atom, name)]));
   }
 
   fetchUnsatisfiedArgs(task: string): string[] {
-    return unsatisfied(this.binding, this.#number(task));
+    const { ledger, atom } = this.#place(task);
+    return unsatisfied(this.#bindingOf(ledger), atom);
   }
 
   inject(values: Readonly<Record<string, unknown>>, options: { readonly transient?: boolean } = {}): void {
@@ -188,8 +204,11 @@ export class FlowStorage implements Storage {
   }
 
   injectTaskArgs(task: string, values: Readonly<Record<string, unknown>>): void {
-    const atom = this.#number(task);
+    const { ledger, atom } = this.#place(task);
     checkValues('injectTaskArgs()', values);
+    if (ledger !== this.#ledger) {
+      throw new ArgumentError(`Task '${task}' was built by a region; arguments can be given to the region`, { task });
+    }
     this.#checkFree('take values');
     const own = new Map(this.#own.get(atom));
     for (const [name, value] of Object.entries(values)) {
@@ -206,22 +225,48 @@ export class FlowStorage implements Storage {
     this.#unbound = true;
   }
   getTaskState(task: string): TaskState {
-    return TASK_STATES[this.#ledger.states[this.#number(task)]];
+    const { ledger, atom } = this.#place(task);
+    return TASK_STATES[ledger.states[atom]];
   }
 
   getTaskStates(): Record<string, TaskState> {
-    const { states } = this.#ledger;
-    return Object.fromEntries(this.#plan.atoms.map(({ name }, atom) => [name, TASK_STATES[states[atom]]]));
+    const states: [string, TaskState][] = [];
+    for (const [name, state] of atomsWithChildren(this.#ledger)) states.push([name, TASK_STATES[state]]);
+    return Object.fromEntries(states);
   }
 
   getTaskIntention(task: string): TaskIntention {
-    const state = this.getTaskState(task);
-    return state === 'SUCCESS' && this.#ledger.reverting ? 'REVERT' : INTENTIONS[state];
+    const { ledger, atom } = this.#place(task);
+    const { intentions, states } = ledger;
+    if (intentions[atom] === RETRY) return 'RETRY';
+    // What a region has built is reverted with it.
+    const reverting = intentions[atom] === REVERT || (ledger !== this.#ledger && this.#ledger.reverting);
+    if (states[atom] === SUCCESS && reverting) return 'REVERT';
+    return ledger.tolerates(atom) ? 'EXECUTE' : INTENTIONS[TASK_STATES[states[atom]]];
+  }
+
+  getRetryHistory(name: string): History {
+    const { ledger, atom } = this.#place(name);
+    const { controller, retry } = ledger.plan.atoms[atom];
+    if (!controller && !retry) throw notFound(`Task '${name}' has no retry`, name);
+    return historyOf(ledger, atom);
+  }
+
+  getRetryHistories(): Record<string, History> {
+    const histories: Record<string, History> = {};
+    for (const ledger of withChildren(this.#ledger)) {
+      const { plan } = ledger;
+      if (!plan.retries) continue;
+      plan.atoms.forEach(({ controller, retry }, atom) => {
+        if (controller ?? retry) histories[nameOf(plan, atom)] = historyOf(ledger, atom);
+      });
+    }
+    return histories;
   }
 
   getExecuteResult(task: string): unknown {
-    const atom = this.#number(task);
-    const { states, failures, results } = this.#ledger;
+    const { ledger, atom } = this.#place(task);
+    const { states, failures, results } = ledger;
     const failure = failures.get(atom);
     if (failure) return failure;
     const state = states[atom];
@@ -232,12 +277,12 @@ export class FlowStorage implements Storage {
   }
 
   getExecuteFailures(): Record<string, Failure> {
-    return byName(this.#ledger.failures);
+    return byName(this.#ledger, ({ failures }) => failures);
   }
 
   getRevertResult(task: string): unknown {
-    const atom = this.#number(task);
-    const { states, revertFailures, revertResults } = this.#ledger;
+    const { ledger, atom } = this.#place(task);
+    const { states, revertFailures, revertResults } = ledger;
     const state = states[atom];
     if (state === REVERT_FAILURE) return revertFailures.get(atom);
     if (state !== REVERTED) throw notFound(`Task '${task}' was not reverted: it is ${TASK_STATES[state]}`, task);
@@ -245,19 +290,19 @@ export class FlowStorage implements Storage {
   }
 
   getRevertFailures(): Record<string, Failure> {
-    return byName(this.#ledger.revertFailures);
+    return byName(this.#ledger, ({ revertFailures }) => revertFailures);
   }
 
   getTaskProgress(task: string): number {
-    const state = this.#ledger.states[this.#number(task)];
+    const { ledger, atom } = this.#place(task);
+    const state = ledger.states[atom];
     if (state === PENDING) return 0;
     if (state === SUCCESS || state === REVERTED) return 1;
-    return this.#ledger.progress.get(task)?.progress ?? 0;
+    return ledger.progress.get(task)?.progress ?? 0;
   }
 
   getTaskProgressDetails(task: string): ProgressDetails | undefined {
-    this.#number(task);
-    const last = this.#ledger.details.get(task);
+    const last = this.#place(task).ledger.details.get(task);
     return last && { atProgress: last.progress, details: last.details };
   }
 
@@ -271,37 +316,41 @@ export class FlowStorage implements Storage {
   }
 
   updateTaskMetadata(task: string, values: Readonly<Record<string, unknown>>): void {
-    const atom = this.#number(task);
+    this.#place(task);
     checkValues('updateTaskMetadata()', values);
-    this.#taskMetadata.set(atom, { ...this.#taskMetadata.get(atom), ...values });
+    this.#taskMetadata.set(task, { ...this.#taskMetadata.get(task), ...values });
   }
 
   getTaskMetadata(task: string): Record<string, unknown> {
-    return { ...this.#taskMetadata.get(this.#number(task)) };
+    if (!this.#taskMetadata.has(task)) this.#place(task);
+    return { ...this.#taskMetadata.get(task) };
   }
 
-  /** Whether there is a value for a source. */
-  #has(source: number): boolean {
-    const { size, picks, inputs } = this.#plan;
-    if (source >= 0) return this.#ledger.states[source < size ? source : picks[source - size].atom] === SUCCESS;
-    const number = INPUT - source;
-    // A constant is there, and so is what was bound beside the inputs of the plan.
-    return number < 0 || number >= inputs.length || Object.hasOwn(this.binding.given, inputs[number].name);
+  #bindingOf(ledger: Ledger): Binding {
+    return ledger === this.#ledger ? this.binding : ledger.binding;
   }
 
-  /** What an atom that has succeeded provides under a name. */
-  #provided(atom: number, name: string): unknown {
-    const { keys, names } = this.#plan.atoms[atom].provision;
-    const result = this.#ledger.results[atom];
-    return keys ? (result as Record<string | number, unknown>)[keys[names.indexOf(name)]] : result;
+  #place(task: string): Place {
+    const found = this.#ledger.directory.find(task);
+    if (found === undefined) throw new ArgumentError(`Flow '${this.#plan.name}' has no task named '${task}'`);
+    return found;
   }
+}
 
-  #number(task: string): number {
-    this.#numbers ??= new Map(this.#plan.atoms.map(({ name }, atom) => [name, atom]));
-    const atom = this.#numbers.get(task);
-    if (atom === undefined) throw new ArgumentError(`Flow '${this.#plan.name}' has no task named '${task}'`);
-    return atom;
-  }
+/** Whether there is a value for a source. */
+function isThere(source: number, { plan, states }: Ledger, { given }: Binding): boolean {
+  const { size, picks, inputs } = plan;
+  if (source >= 0) return states[source < size ? source : picks[source - size].atom] === SUCCESS;
+  const number = INPUT - source;
+  // A constant is there, and so is what was bound beside the inputs of the plan.
+  return number < 0 || number >= inputs.length || Object.hasOwn(given, inputs[number].name);
+}
+
+/** What an atom that has succeeded provides under a name. */
+function provided({ plan, results }: Ledger, atom: number, name: string): unknown {
+  const { keys, names } = plan.atoms[atom].provision;
+  const result = results[atom];
+  return keys ? (result as Record<string | number, unknown>)[keys[names.indexOf(name)]] : result;
 }
 
 /** By state, while the flow is not being reverted. */
@@ -314,6 +363,7 @@ const INTENTIONS: Readonly<Record<TaskState, TaskIntention>> = {
   REVERTED: 'REVERT',
   REVERT_FAILURE: 'REVERT',
   IGNORE: 'IGNORE',
+  RETRYING: 'RETRY',
 };
 
 /** The atoms that provide each name, in the order of running; one alone stands without a list. */
@@ -331,8 +381,28 @@ function providersOf({ atoms, order, size }: Plan): Map<string, number | number[
   return providers;
 }
 
-function byName(failures: ReadonlyMap<number, Failure>): Record<string, Failure> {
-  return Object.fromEntries([...failures.values()].map((failure) => [failure.task, failure]));
+/** The history of a retry. That of a task's own has the attempts that failed, and here the one that has not. */
+function historyOf(ledger: Ledger, atom: number): History {
+  const history = ledger.historyOf(atom);
+  const { retry } = ledger.plan.atoms[atom];
+  if (!retry || ledger.states[atom] !== SUCCESS) return history;
+  return new History([...history, { value: attemptValue(retry, history), failures: {} }]);
+}
+
+/** The value of an attempt, if the retry has one for it. */
+function attemptValue(retry: Controller, history: History): unknown {
+  try {
+    return retry.execute(history, {});
+  } catch {
+    return undefined;
+  }
+}
+
+function byName(ledger: Ledger, failuresOf: (ledger: Ledger) => ReadonlyMap<number, Failure>): Record<string, Failure> {
+  const all: [string, Failure][] = [];
+  for (const one of withChildren(ledger))
+    for (const failure of failuresOf(one).values()) all.push([failure.task, failure]);
+  return Object.fromEntries(all);
 }
 
 function notFound(message: string, task?: string): RunError {

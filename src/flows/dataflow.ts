@@ -2,6 +2,7 @@
  * How needs and gives compose, for TypeScript. Only types: a flow needs what its items need and do not give each other, and
  * gives all that they give.
  */
+import type { Retry } from '../atoms/retry-signature.js';
 import type { Dataflow, Simplify, Task, Without } from '../atoms/signature.js';
 import type { Decider, DeciderDepth } from './flow.js';
 
@@ -12,7 +13,46 @@ export interface Flow<in Needs = any, out Gives = any> extends Dataflow<Needs, G
   /** How many items it has; those of nested flows are not counted. */
   readonly length: number;
   [Symbol.iterator](): Iterator<FlowItem>;
+  /**
+   * A copy with another name or another retry. What the retry provides is for the items of the flow, and for what comes after it; what
+   * the retry requires, the flow requires.
+   *
+   * @throws an `ArgumentError` when an option is wrong
+   * @example
+   * const patient = linear('fetch', download, check).with({ retry: times(3, { delay: 100, backoff: 2 }) });
+   */
+  with<N, G, RetryNeeds = {}, RetryGives = {}>(
+    this: Flow<N, G>,
+    overrides: FlowOverrides<RetryNeeds, RetryGives, N>,
+  ): Flow<WithNeeds<N, RetryNeeds, RetryGives>, WithGives<G, RetryGives>>;
 }
+
+/** What may be decided anew for a copy of a flow. */
+export interface FlowOverrides<RetryNeeds = any, RetryGives = any, Needs = any> {
+  /** The copy's name. Default: the flow's. */
+  readonly name?: string;
+  /** Tries the flow again when something in it has failed. Default: the flow's. */
+  readonly retry?: Retry<RetryNeeds, RetryGives, any> & Retry<never, NoInfer<Accepted<RetryGives, Needs>>, any>;
+}
+
+/** What a retry may give to a flow: under the names that the flow needs, what it accepts. */
+type Accepted<RetryGives, Needs> = {
+  [K in keyof RetryGives]: IsAny<Needs> extends true ? RetryGives[K] : K extends keyof Needs ? Needs[K] : RetryGives[K];
+};
+
+/** What a flow needs when it has a retry. */
+type WithNeeds<Needs, RetryNeeds, RetryGives> = [keyof RetryNeeds | keyof RetryGives] extends [never]
+  ? Needs
+  : IsAny<Needs> extends true
+    ? any
+    : Simplify<Without<Needs, keyof RetryGives> & RetryNeeds>;
+
+/** What a flow gives when it has a retry: what its items give comes later. */
+type WithGives<Gives, RetryGives> = [keyof RetryGives] extends [never]
+  ? Gives
+  : IsAny<Gives> extends true
+    ? any
+    : Simplify<Without<RetryGives, keyof Gives> & Gives>;
 
 /** What a link may say beside the order. */
 export interface LinkOptions {
@@ -35,7 +75,37 @@ export interface GraphFlow<in Needs = any, out Gives = any> extends Flow<Needs, 
    * @throws an `ArgumentError` when one of them is not an item of the graph, or an option is wrong
    */
   link(from: FlowItem, to: FlowItem, options?: LinkOptions): GraphFlow<Needs, Gives>;
+  /**
+   * A graph of which only `item` runs, and what it depends on within the graph: what provides what it requires, what is linked before
+   * it, and so on. Another call takes the place of the first; links that are added later count as well.
+   *
+   * Which inputs are needed beside those of `item` itself is checked when the flow is run; of what others give anything may be missing.
+   *
+   * @throws an `ArgumentError` when it is not an item of the graph
+   * @example
+   * const { report } = await run(build.target(testReport), { path: 'src' });
+   */
+  target<Item extends FlowItem>(item: Item): GraphFlow<TargetNeeds<Needs, Item>, TargetGives<Gives, Item>>;
+  with<N, G, RetryNeeds = {}, RetryGives = {}>(
+    this: GraphFlow<N, G>,
+    overrides: FlowOverrides<RetryNeeds, RetryGives, N>,
+  ): GraphFlow<WithNeeds<N, RetryNeeds, RetryGives>, WithGives<G, RetryGives>>;
 }
+
+/** What a graph needs of which only a part runs: for sure only what the target requires and nobody gives it. */
+type TargetNeeds<Needs, Item> =
+  IsAny<Needs> extends true
+    ? any
+    : Simplify<Partial<Needs> & Pick<Needs, keyof Needs & RequiredKey<NeedsIn<AsOne<Item>>>>>;
+
+/** What it gives: for sure only what the target gives. */
+type TargetGives<Gives, Item> =
+  IsAny<Gives> extends true
+    ? any
+    : Simplify<Partial<Without<Gives, keyof GivesIn<AsOne<Item>>>> & GivesIn<AsOne<Item>>>;
+
+/** The names that cannot be left out. */
+type RequiredKey<T> = IsAny<T> extends true ? never : { [K in keyof T]-?: {} extends Pick<T, K> ? never : K }[keyof T];
 
 /** What a flow is made of, and what can be run: a task or a flow. */
 export type FlowItem = Task<any, any, any> | Flow<any, any>;
@@ -144,7 +214,11 @@ type Clash<Given, Needs, Shared> = [Shared] extends [never]
 
 /** The needs of an item with, under the shared names, the types that it is going to be given. */
 type Handed<Given, Needs, Shared> = {
-  [K in keyof Needs]: K extends Shared & keyof Given ? Required<Pick<Given, K>>[K] : Needs[K];
+  [K in keyof Needs]: K extends Shared & keyof Given
+    ? {} extends Pick<Needs, K>
+      ? Exclude<Given[K], undefined>
+      : Required<Pick<Given, K>>[K]
+    : Needs[K];
 } & {};
 
 /** The sum of items that run one after the other: each is given what earlier ones give. */

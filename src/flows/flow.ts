@@ -1,6 +1,7 @@
 import { type InspectOptions, inspect } from 'node:util';
-import { isTask, type TaskAtom } from '../atoms/index.js';
+import { isRetry, isTask, RetryAtom, type TaskAtom } from '../atoms/index.js';
 import { ArgumentError, FlowError, received } from '../errors.js';
+import { restOf } from './target.js';
 import { tree } from './tree.js';
 
 /** How the items of a flow follow each other. */
@@ -39,14 +40,39 @@ const brand = Symbol.for('millrace.flow');
 export class FlowNode {
   readonly kind: Pattern;
   readonly name: string;
-  readonly items: readonly Item[];
-  readonly links: Link | undefined;
+  /** Of a graph with a target also what is not to run; and links from and to that. */
+  readonly declared: readonly Item[];
+  readonly declaredLinks: Link | undefined;
+  /** What tries it again; the first atom in it. */
+  readonly retry: RetryAtom | undefined;
+  /** The target. */
+  readonly goal: Item | undefined;
 
-  constructor(kind: Pattern, name: string, items: readonly Item[], links?: Link) {
+  constructor(kind: Pattern, name: string, items: readonly Item[], links?: Link, retry?: RetryAtom, goal?: Item) {
     this.kind = kind;
     this.name = name;
-    this.items = items;
-    this.links = links;
+    this.declared = items;
+    this.declaredLinks = links;
+    this.retry = retry;
+    this.goal = goal;
+  }
+
+  get items(): readonly Item[] {
+    return this.goal === undefined ? this.declared : restOf(this).items;
+  }
+
+  get links(): Link | undefined {
+    return this.goal === undefined ? this.declaredLinks : restOf(this).links;
+  }
+
+  /** A copy with another name or another retry. */
+  with(overrides: unknown): FlowNode {
+    const { name = this.name, retry = this.retry?.origin } = checkOverrides(this, overrides);
+    return this.copy(name, this.declaredLinks, retry && new RetryAtom(retry, name));
+  }
+
+  protected copy(name: string, links: Link | undefined, retry: RetryAtom | undefined): FlowNode {
+    return flowOf(this.kind, name, this.declared, links, retry);
   }
 
   get length(): number {
@@ -63,9 +89,30 @@ export class FlowNode {
 }
 Object.defineProperty(FlowNode.prototype, brand, { value: true });
 
+/** Outside of the class, which a bundler renames when it refers to itself. */
+function flowOf(...parts: ConstructorParameters<typeof FlowNode>): FlowNode {
+  return new FlowNode(...parts);
+}
+
+interface Overrides {
+  readonly name?: string;
+  readonly retry?: RetryAtom['origin'];
+}
+
 /** Whether a value is a flow, made by any loaded copy of the package. */
 export function isFlow(value: unknown): value is FlowNode {
   return typeof value === 'object' && value !== null && brand in value;
+}
+
+/** Whether a value can stand in a flow, and be run. The retry of a flow is an atom, too, but has no place of its own. */
+export function isItem(value: unknown): value is Item {
+  return isFlow(value) || (isTask(value) && value.controller === undefined);
+}
+
+/** What came instead of a task or a flow, for messages. */
+export function receivedItem(value: unknown): string {
+  if (!isRetry(value) && !isTask(value)) return received(value);
+  return 'a retry, which is given to a flow or a task: flow.with({ retry })';
 }
 
 /** Reads the arguments of a pattern function: a name, then items and lists of items. */
@@ -82,9 +129,30 @@ export function readItems(kind: Pattern, name: unknown, given: readonly unknown[
 }
 
 function itemOf(kind: Pattern, name: string, value: unknown, index: number): Item {
-  if (isTask(value) || isFlow(value)) return value;
+  if (isItem(value)) return value;
   throw new FlowError(
     'ERR_MILLRACE_NOT_A_FLOW',
-    `${kind}('${name}'): item ${index} must be a task or a flow; received ${received(value)}`,
+    `${kind}('${name}'): item ${index} must be a task or a flow; received ${receivedItem(value)}`,
   );
+}
+
+function checkOverrides({ kind, name }: FlowNode, overrides: unknown): Overrides {
+  const wrong = (what: string, expected: string, value: unknown) =>
+    new ArgumentError(`${kind}('${name}').with(): ${what} must be ${expected}; received ${received(value)}`);
+  if (typeof overrides !== 'object' || overrides === null || Array.isArray(overrides)) {
+    throw wrong('the options', 'an object', overrides);
+  }
+  const given = overrides as { name?: unknown; retry?: unknown };
+  for (const key of Object.keys(given)) {
+    if (key !== 'name' && key !== 'retry') {
+      throw new ArgumentError(`${kind}('${name}').with(): unknown option '${key}'; the options are name, retry`);
+    }
+  }
+  if (given.name !== undefined && (typeof given.name !== 'string' || given.name === '')) {
+    throw wrong('name', 'a string, not empty', given.name);
+  }
+  if (given.retry !== undefined && !isRetry(given.retry)) {
+    throw wrong('retry', 'made by times(), forEach(), retry() or the like', given.retry);
+  }
+  return given as Overrides;
 }

@@ -1,27 +1,37 @@
+import type { RetryAtom } from '../atoms/index.js';
 import { ArgumentError, received } from '../errors.js';
 import { DEPTHS, FlowNode, type Item, type Link, readItems } from './flow.js';
 
-/** A graph flow; `link` orders two of its items beyond what their names say. */
+/** A graph flow; `link` orders two of its items beyond what their names say, `target` leaves out what one of them can do without. */
 export class GraphNode extends FlowNode {
-  /** Shared by the graphs that `link` makes from one another: they have the same items. */
+  /** Shared by the graphs that are made from one another: they have the same items. */
   readonly #members: Set<Item>;
 
-  constructor(name: string, items: readonly Item[], members: Set<Item>, links?: Link) {
-    super('graph', name, items, links);
+  constructor(name: string, items: readonly Item[], members: Set<Item>, links?: Link, retry?: RetryAtom, goal?: Item) {
+    super('graph', name, items, links, retry, goal);
     this.#members = members;
   }
 
   link(from: Item, to: Item, options: unknown = {}): GraphNode {
     for (const [end, item] of [['from', from] as const, ['to', to] as const]) {
-      if (!this.#members.has(item)) {
-        const what = item?.name === undefined ? received(item) : `'${item.name}'`;
-        throw new ArgumentError(
-          `graph('${this.name}').link(): cannot link ${end} ${what}, which is not an item of the graph`,
-        );
-      }
+      if (!this.#members.has(item)) throw this.#unknown(`link(): cannot link ${end}`, item);
     }
-    const { decider, depth } = checkOptions(this.name, options);
-    return new GraphNode(this.name, this.items, this.#members, { from, to, decider, depth, previous: this.links });
+    const link = { from, to, ...checkOptions(this.name, options), previous: this.declaredLinks };
+    return this.copy(this.name, link, this.retry);
+  }
+
+  target(item: Item): GraphNode {
+    if (!this.#members.has(item)) throw this.#unknown('target(): cannot target', item);
+    return new GraphNode(this.name, this.declared, this.#members, this.declaredLinks, this.retry, item);
+  }
+
+  protected override copy(name: string, links: Link | undefined, retry: RetryAtom | undefined): GraphNode {
+    return new GraphNode(name, this.declared, this.#members, links, retry, this.goal);
+  }
+
+  #unknown(what: string, item: Item | undefined): ArgumentError {
+    const which = item?.name === undefined ? received(item) : `'${item.name}'`;
+    return new ArgumentError(`graph('${this.name}').${what} ${which}, which is not an item of the graph`);
   }
 }
 

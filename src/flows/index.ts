@@ -1,4 +1,6 @@
 export type * from './dataflow.js';
+export { type DynamicOptions, dynamic } from './dynamic.js';
+export { type EachOptions, each } from './each.js';
 export {
   DEPTHS,
   type Decider,
@@ -6,8 +8,11 @@ export {
   type FlowNode,
   type Item,
   isFlow,
+  isItem,
   type Link,
   type Pattern,
+  receivedItem,
 } from './flow.js';
 export { graph, linear, unordered } from './patterns.js';
-export { tree } from './tree.js';
+export { type ReduceOptions, reduce } from './reduce.js';
+export { condition, tree } from './tree.js';

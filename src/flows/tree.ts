@@ -3,8 +3,8 @@
  * a flow of a million tasks, or one that is nested 10,000 deep, prints at once.
  */
 import type { InspectOptions } from 'node:util';
-import { bare, describeTask, isTask, quoted, row } from '../atoms/index.js';
-import type { FlowNode, Item, Link } from './flow.js';
+import { bare, describeTask, isTask, quoted, type RetryAtom, row } from '../atoms/index.js';
+import type { Decider, DeciderDepth, FlowNode, Item, Link } from './flow.js';
 
 export interface TreeOptions extends InspectOptions {
   /** The states of the atoms from one number to before another, in a few words. Atoms are numbered as in a plan. */
@@ -14,7 +14,9 @@ export interface TreeOptions extends InspectOptions {
 /** A flow whose items are being written. */
 interface Level {
   readonly items: readonly Item[];
+  readonly retry: RetryAtom | undefined;
   readonly indent: string;
+  /** Which item is next; -1: the retry, which stands before them. */
   next: number;
   /** The number of the first atom of the next item. */
   atom: number;
@@ -35,16 +37,18 @@ export function tree(root: Item, depth: unknown, { states, ...options }: TreeOpt
   const write = (item: Item, atom: number, before: string, indent: string) => {
     const state = states?.(atom, atom + sizeOf(item));
     lines.push(before + (isTask(item) ? describeTask(item, options, state) : heading(item, options, state)));
-    if (!isTask(item) && path.length <= deepest && hasRoom()) path.push({ items: item.items, indent, next: 0, atom });
+    if (isTask(item) || path.length > deepest || !hasRoom()) return;
+    path.push({ items: item.items, retry: item.retry, indent, next: item.retry ? -1 : 0, atom });
   };
   write(root, 0, '', '');
   for (let top = path.at(-1); top; top = path.at(-1)) {
-    const { items, indent, next, atom } = top;
+    const { items, retry, indent, next, atom } = top;
     if (next < items.length && next < longest && (path.length === 1 || hasRoom())) {
       const last = next === items.length - 1;
+      const item = next < 0 ? retry! : items[next];
       top.next++;
-      top.atom += sizeOf(items[next]);
-      write(items[next], atom, `${indent}${last ? '└─ ' : '├─ '}`, `${indent}${last ? '   ' : '│  '}`);
+      top.atom += sizeOf(item);
+      write(item, atom, `${indent}${last ? '└─ ' : '├─ '}`, `${indent}${last ? '   ' : '│  '}`);
     } else {
       if (next < items.length) lines.push(`${indent}└─ … ${items.length - next} more`);
       path.pop();
@@ -53,19 +57,37 @@ export function tree(root: Item, depth: unknown, { states, ...options }: TreeOpt
   return lines.join('\n');
 }
 
-function heading({ kind, name, items, links }: FlowNode, options: InspectOptions, state = ''): string {
-  const parts = [`${kind}, ${items.length === 0 ? 'empty' : items.length === 1 ? '1 item' : `${items.length} items`}`];
+function heading({ kind, name, items, links, goal, declared }: FlowNode, options: InspectOptions, state = ''): string {
+  const parts: string[] = [];
+  if (goal) parts.push(`${items.length} of ${declared.length} items; target ${bare(goal.name, options)}`);
+  else parts.push(items.length === 0 ? 'empty' : items.length === 1 ? '1 item' : `${items.length} items`);
   const made: Link[] = [];
   for (let link = links; link; link = link.previous) made.push(link);
-  const arrow = ({ from, to }: Link) => `${bare(from.name, options)} -> ${bare(to.name, options)}`;
+  const arrow = ({ from, to, decider, depth }: Link) => {
+    const order = `${bare(from.name, options)} -> ${bare(to.name, options)}`;
+    return decider ? `${order} ${condition({ decider, depth }, (name) => bare(name, options))}` : order;
+  };
   if (made.length > 0) parts.push(`links ${row(made.reverse(), arrow)}`);
-  return `Flow ${quoted(name, options)}${state && `: ${state}`} (${parts.join('; ')})`;
+  return `Flow ${quoted(name, options)}${state && `: ${state}`} (${kind}, ${parts.join('; ')})`;
+}
+
+/** A decider in a few words: `if isLarge [all]`. One that is written where it is given has the name of the option. */
+export function condition({ decider, depth }: DecidedLink, show: (name: string) => string): string {
+  const { name } = decider;
+  return `if ${show(typeof name === 'string' && name !== '' ? name : 'decider')} [${depth}]`;
+}
+
+interface DecidedLink {
+  readonly decider: Decider;
+  readonly depth: DeciderDepth;
 }
 
 /** How many atoms each flow holds. */
 function atomCounts(root: Item): Map<FlowNode, number> {
   const counts = new Map<FlowNode, number>();
-  const path = isTask(root) ? [] : [{ flow: root, next: 0, count: 0 }];
+  const path: { flow: FlowNode; next: number; count: number }[] = [];
+  const open = (flow: FlowNode) => path.push({ flow, next: 0, count: flow.retry ? 1 : 0 });
+  if (!isTask(root)) open(root);
   for (let top = path.at(-1); top; top = path.at(-1)) {
     if (top.next === top.flow.items.length) {
       counts.set(top.flow, top.count);
@@ -76,7 +98,7 @@ function atomCounts(root: Item): Map<FlowNode, number> {
     }
     const item = top.flow.items[top.next++];
     if (isTask(item)) top.count++;
-    else path.push({ flow: item, next: 0, count: 0 });
+    else open(item);
   }
   return counts;
 }

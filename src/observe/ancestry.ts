@@ -1,4 +1,4 @@
-import { type Edges, type Plan, reversed } from '../plan/index.js';
+import { type Plan, predecessors } from '../plan/index.js';
 
 /** An atom, and what ran directly before it. */
 export interface Ancestor {
@@ -11,16 +11,13 @@ export interface Ancestor {
   more: boolean;
 }
 
-/** Kept, for a run in which much fails asks for the same again and again. */
-const backwards = new WeakMap<Plan, Edges>();
-
 /** What leads to an atom, as a tree: the nearest first, and at most `limit` atoms beside the root. */
 export function ancestry(plan: Plan, root: number, limit: number): Ancestor {
   const tree = ancestor(root);
   const found = new Set([root]);
   const open = [tree];
   for (const node of open) {
-    const all = predecessors(plan, node.atom, limit);
+    const all = directlyBefore(plan, node.atom, limit);
     for (const atom of all) {
       if (found.has(atom)) {
         node.repeated.push(atom);
@@ -41,9 +38,8 @@ function ancestor(atom: number): Ancestor {
 }
 
 /** The atoms from which a way leads to an atom that passes no other. Some more than `limit` are found, not all there may be. */
-function predecessors(plan: Plan, atom: number, limit: number): number[] {
-  const edges = backwards.get(plan) ?? reversed(plan.successors, plan.nodes);
-  backwards.set(plan, edges);
+function directlyBefore(plan: Plan, atom: number, limit: number): number[] {
+  const edges = predecessors(plan);
   const enough = 2 * limit + 100;
   const seen = new Set([atom]);
   const atoms: number[] = [];

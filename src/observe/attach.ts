@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events';
 import { isThenable } from '../atoms/index.js';
 import type {
   EngineEvents,
+  EngineStatistics,
   FlowEvent,
   FlowState,
   LogEvent,
@@ -18,6 +19,8 @@ import { errorText } from './error-text.js';
 export interface ObservedRun extends EventEmitter<EngineEvents> {
   /** What is known of its values and tasks, if it tells that. */
   readonly storage?: Partial<Storage> | undefined;
+  /** How many of its tasks are in each state, if it tells that. */
+  readonly statistics?: Pick<EngineStatistics, 'tasks'> | undefined;
 }
 
 /**

@@ -10,4 +10,5 @@ export const COLOURS: Readonly<Record<TaskState, string>> = {
   REVERTED: '#ffec99',
   REVERT_FAILURE: '#ff6b6b',
   IGNORE: '#dee2e6',
+  RETRYING: '#d0bfff',
 };

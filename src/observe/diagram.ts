@@ -34,7 +34,7 @@ export type Part =
   | { readonly frame: { readonly id: string; readonly label: string } }
   | 'close';
 
-/** A task, or a flow that is not opened. */
+/** A task, the retry of a flow, or a flow that is not opened. */
 export interface Box {
   readonly id: string;
   /** The lines of its label. */
@@ -46,8 +46,10 @@ export interface Box {
 export interface Arrow {
   readonly from: string;
   readonly to: string;
-  /** The names of the values that go along it; it may be empty. */
+  /** The names of the values that go along it, and the deciders that it depends on; it may be empty. */
   readonly label: string;
+  /** Whether a decider says if what it leads to is to run. */
+  readonly decided: boolean;
   /** Whether it says what runs before what; otherwise that follows from other arrows, and this one is for its values. */
   readonly order: boolean;
 }
@@ -68,8 +70,11 @@ export function diagram(subject: FlowItem | Engine<any>, options: DiagramOptions
   const boxOf = new Int32Array(plan.size);
   let flows = 0;
   let atom = 0;
+  let tasks = 0;
   let level = 0;
-  let closed: { readonly id: string; readonly level: number; readonly first: number } | undefined;
+  let closed:
+    | { readonly id: string; readonly level: number; readonly first: number; readonly tasksBefore: number }
+    | undefined;
   const draw = (id: string, label: readonly string[], first: number) => {
     boxes.push(id);
     if (boxes.length > maxTasks) return;
@@ -77,9 +82,10 @@ export function diagram(subject: FlowItem | Engine<any>, options: DiagramOptions
     parts.push({ box: { id, label: text ? [...label, text] : label, state } });
   };
   traverse(root as unknown as FlowNode, {
-    atom({ name }) {
+    atom({ name, controller, definition }) {
       boxOf[atom++] = boxes.length;
-      if (!closed) draw(`t${atom - 1}`, [printable(name)], atom - 1);
+      if (!controller) tasks++;
+      if (!closed) draw(`t${atom - 1}`, controller ? [printable(name), definition.name] : [printable(name)], atom - 1);
     },
     enter({ kind, name }) {
       const id = `f${flows++}`;
@@ -87,7 +93,7 @@ export function diagram(subject: FlowItem | Engine<any>, options: DiagramOptions
         const state = level === 0 && engine ? `: ${engine.state}` : '';
         parts.push({ frame: { id, label: `${printable(name)} (${kind})${state}` } });
       } else {
-        closed ??= { id, level, first: atom };
+        closed ??= { id, level, first: atom, tasksBefore: tasks };
       }
       level++;
     },
@@ -96,7 +102,7 @@ export function diagram(subject: FlowItem | Engine<any>, options: DiagramOptions
       if (!closed) {
         parts.push('close');
       } else if (closed.level === level) {
-        draw(closed.id, [printable(name), `${kind}, ${atom - closed.first} tasks`], closed.first);
+        draw(closed.id, [printable(name), `${kind}, ${tasks - closed.tasksBefore} tasks`], closed.first);
         closed = undefined;
       }
     },
@@ -107,15 +113,16 @@ export function diagram(subject: FlowItem | Engine<any>, options: DiagramOptions
         "draw a part of the flow, or draw nested flows as one box each with option 'depth'",
     );
   }
-  const found = arrows(plan, boxOf, boxes.length, values);
+  const found = arrows(plan, boxOf, boxes.length, { values, show: printable });
   const idOf = (node: number) => (node < boxes.length ? boxes[node] : `j${node - boxes.length}`);
   const end = parts.pop()!; // joints belong within the outermost frame
   for (const node of found.joints) parts.push({ joint: idOf(node) });
   parts.push(end);
   return {
     ...{ direction, parts },
-    arrows: found.arrows.map(({ from, to, names, order }) => ({
-      ...{ from: idOf(from), to: idOf(to), order, label: row([...names], printable) },
+    arrows: found.arrows.map(({ from, to, names, order, conditions }) => ({
+      ...{ from: idOf(from), to: idOf(to), order, decided: conditions.size > 0 },
+      label: [row([...names], printable), row([...conditions], String)].filter((text) => text !== '').join('; '),
     })),
   };
 }

@@ -36,9 +36,10 @@ export function toDot(subject: FlowItem | Engine<any>, options: DiagramOptions =
       write(`${id} [label=${quote(...label)}${colour}];`);
     }
   }
-  for (const { from, to, label, order } of arrows) {
+  for (const { from, to, label, order, decided } of arrows) {
     const attributes = label ? [`label=${quote(label)}`] : [];
-    if (!order) attributes.push('style=dashed', 'constraint=false');
+    if (!order || decided) attributes.push('style=dashed');
+    if (!order) attributes.push('constraint=false');
     lines.push(`  ${from} -> ${to}${attributes.length > 0 ? ` [${attributes.join(', ')}]` : ''};`);
   }
   return `${lines.join('\n')}\n}\n`;

@@ -23,7 +23,7 @@ export interface ShowOptions {
   readonly maxLength?: number;
 }
 
-const BAD: ReadonlySet<FlowState | TaskState> = new Set(['FAILURE', 'REVERTED', 'REVERT_FAILURE']);
+const BAD: ReadonlySet<FlowState | TaskState> = new Set(['FAILURE', 'REVERTED', 'REVERT_FAILURE', 'RETRYING']);
 
 /** Whether something has gone wrong that an operator should know. */
 export function isBad({ state }: FlowEvent | TaskEvent): boolean {

@@ -9,7 +9,7 @@ export interface LoggingOptions extends ShowOptions {
   readonly logger?: Logger;
   /** The level of changes of state, and of what tasks log. **Default:** `'debug'`. */
   readonly level?: LogLevel;
-  /** The level of what failed, and of what had to be reverted. **Default:** `'warn'`. */
+  /** The level of what failed, and of what had to be reverted or tried again. **Default:** `'warn'`. */
   readonly failureLevel?: LogLevel;
   /** What each line begins with. **Default:** `''`. */
   readonly prefix?: string;

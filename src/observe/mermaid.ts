@@ -33,8 +33,8 @@ export function toMermaid(subject: FlowItem | Engine<any>, options: DiagramOptio
       write(`${id}[${quote(...label)}]${state ? `:::${state}` : ''}`);
     }
   }
-  for (const { from, to, label, order } of arrows) {
-    lines.push(`  ${from} ${order ? '-->' : '-.->'}${label ? `|${quote(label)}|` : ''} ${to}`);
+  for (const { from, to, label, order, decided } of arrows) {
+    lines.push(`  ${from} ${order && !decided ? '-->' : '-.->'}${label ? `|${quote(label)}|` : ''} ${to}`);
   }
   for (const state of states) lines.push(`  classDef ${state} fill:${COLOURS[state]},color:#000`);
   return `${lines.join('\n')}\n`;

@@ -18,6 +18,7 @@ const UNDONE: ReadonlySet<TaskState> = new Set([
   'REVERTING',
   'REVERTED',
   'REVERT_FAILURE',
+  'RETRYING',
 ]);
 
 /** What {@link progress} makes: how far the tasks of one flow are, taken together. */
@@ -27,6 +28,8 @@ export class Progress implements Listener {
   readonly #counts = new Map<TaskState, number>();
   /** How far the tasks are that run. */
   readonly #running = new Map<string, number>();
+  /** The tasks that have failed, and the flow goes on. */
+  readonly #tolerated = new Set<string>();
   #total: number | undefined;
   #synchronized = false;
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -42,14 +45,14 @@ export class Progress implements Listener {
     this.#interval = interval;
   }
 
-  /** How many tasks the flow has; `undefined` while that is not known. */
+  /** How many tasks the flow has, its retries included; `undefined` while that is not known. */
   get total(): number | undefined {
     return this.#total;
   }
 
-  /** How many tasks are done with, and not reverted. */
+  /** How many tasks are done with, and not reverted: those that failed as well, if the flow goes on. */
   get done(): number {
-    let done = 0;
+    let done = this.#tolerated.size;
     for (const [state, count] of this.#counts) if (!UNDONE.has(state)) done += count;
     return done;
   }
@@ -61,7 +64,7 @@ export class Progress implements Listener {
 
   /**
    * How far the flow is, from 0 to 1, all tasks being taken for equally long; `undefined` while the number of tasks is not known.
-   * It falls when tasks are reverted.
+   * It falls when tasks are reverted, be it to try them again.
    */
   get fraction(): number | undefined {
     if (this.#total === undefined) return undefined;
@@ -85,6 +88,7 @@ export class Progress implements Listener {
   task({ name, state, oldState }: TaskEvent, run: ObservedRun): unknown {
     if (state === 'RUNNING') this.#running.set(name, 0);
     else this.#running.delete(name);
+    this.#noteFailure(name, state, run);
     // The first that is heard may be in the middle of a run; the storage knows of it already.
     if (this.#synchronized || !this.#synchronize(run)) {
       this.#counts.set(oldState, Math.max(0, this.count(oldState) - 1));
@@ -93,23 +97,36 @@ export class Progress implements Listener {
     return this.#tellNowAndThen();
   }
 
-  progress({ name, progress }: ProgressEvent): unknown {
+  progress({ name, progress, details }: ProgressEvent, run: ObservedRun): unknown {
+    // A region says so when it has built its flow: there are more tasks than before.
+    if (progress === 0 && typeof (details as { tasks?: unknown } | undefined)?.tasks === 'number')
+      this.#synchronize(run);
     // A revert has progress, too.
     if (!this.#running.has(name)) return undefined;
     this.#running.set(name, progress);
     return this.#tellNowAndThen();
   }
 
-  /** Takes all states from the storage. Returns whether there is one. */
-  #synchronize({ storage }: ObservedRun): boolean {
+  /** Takes the counts from the run, or all states from its storage. Returns whether it has any. */
+  #synchronize({ storage, statistics }: ObservedRun): boolean {
     this.#synchronized = true;
-    const states = storage?.getTaskStates?.();
-    if (!states) return false;
+    const counts = statistics?.tasks ?? countsOf(storage?.getTaskStates?.());
+    if (!counts) return false;
     this.#counts.clear();
-    const all = Object.values(states);
-    for (const state of all) this.#counts.set(state, this.count(state) + 1);
-    this.#total = all.length;
+    this.#total = 0;
+    for (const [state, count] of Object.entries(counts)) {
+      this.#counts.set(state as TaskState, count);
+      this.#total += count;
+    }
+    this.#tolerated.clear();
+    const states = this.count('FAILURE') > 0 ? (storage?.getTaskStates?.() ?? {}) : {};
+    for (const [name, state] of Object.entries(states)) this.#noteFailure(name, state, { storage });
     return true;
+  }
+
+  #noteFailure(name: string, state: TaskState, { storage }: Pick<ObservedRun, 'storage'>): void {
+    if (state === 'FAILURE' && storage?.getTaskIntention?.(name) === 'EXECUTE') this.#tolerated.add(name);
+    else this.#tolerated.delete(name);
   }
 
   #tellNowAndThen(): unknown {
@@ -120,6 +137,13 @@ export class Progress implements Listener {
     this.#toldAt = performance.now();
     return this.#changed?.(this);
   }
+}
+
+function countsOf(states: Readonly<Record<string, TaskState>> | undefined): Record<string, number> | undefined {
+  if (!states) return undefined;
+  const counts: Record<string, number> = {};
+  for (const state of Object.values(states)) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
 }
 
 /**

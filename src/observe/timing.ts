@@ -11,6 +11,8 @@ interface Times<State extends string> {
 export interface TaskTimes extends Times<TaskState> {
   /** How long it ran when it last did, whether it succeeded or failed, in milliseconds. */
   readonly execute?: number;
+  /** How long it ran each time, the last one included: more than one if it was tried again, or the flow ran again. */
+  readonly attempts?: readonly number[];
   /** How long its revert took when it was last reverted, in milliseconds. */
   readonly revert?: number;
 }
@@ -46,7 +48,14 @@ export class Timing implements Listener {
     const times = enter(this.#tasks, name, state);
     if (!ENDS[oldState]?.has(state)) return undefined;
     const ms = since(times, oldState, state);
-    if (ms !== undefined) times[oldState === 'RUNNING' ? 'execute' : 'revert'] = ms;
+    if (ms === undefined) return undefined;
+    if (oldState === 'RUNNING') {
+      times.execute = ms;
+      times.attempts ??= [];
+      times.attempts.push(ms);
+    } else {
+      times.revert = ms;
+    }
     return ms;
   }
 
@@ -76,6 +85,7 @@ export function timing(): Timing {
 interface Entry<State extends string> {
   readonly entered: Partial<Record<State, number>>;
   execute?: number;
+  attempts?: number[];
   revert?: number;
   run?: number;
 }

@@ -8,6 +8,7 @@ import { inspectPlan } from './inspect.js';
 import { serialOrder } from './order.js';
 import { type Outline, outline, type Span, traverse } from './outline.js';
 import { CONSTANT, INPUT, type Pick, type Plan, type PlanInput } from './plan.js';
+import { retriesOf } from './retries.js';
 import { type Frame, findProvider } from './scope.js';
 
 const compiled = new WeakMap<object, Plan>();
@@ -45,7 +46,11 @@ export function compile(root: unknown): Plan {
     inputs: sources.inputs,
     ...sources.outputs(position),
     decisions: decided.length > 0 ? decisionsOf(decided, whole, successors) : undefined,
+    retries: retriesOf(whole),
+    lacking: whole.atoms.some((atom) => atom.mayFail),
     order: serial,
+    range: undefined,
+    regions: whole.atoms.some(({ region }) => region !== undefined),
     [inspect.custom]: inspectPlan,
   };
   compiled.set(root as object, plan);
@@ -170,14 +175,26 @@ function resolve(root: Item, { atoms, spans, providers }: Outline, sources: Sour
       path.pop();
     },
     atom(task) {
-      down();
+      // A retry is given what can be seen where its flow stands.
+      const own = task.controller && path.pop()!;
+      if (!own) down();
       const { mapping } = task;
       const at = sources.start[atom];
       find(mapping, at);
       if (mapping.revert) find(mapping.revert, at + mapping.params.length);
       atom++;
+      if (own) path.push(own);
     },
   });
+}
+
+/** A flow whose items are being connected. */
+interface Level {
+  readonly span: Span;
+  /** The items, unless the flow is linear. */
+  readonly ends: Ends[];
+  /** What has come so far, one after the other: the retry, and the items of a linear flow. */
+  chain: Ends | undefined;
 }
 
 /** Draws the edges: between the items of linear flows, between those of graphs as their names and links say, and around. */
@@ -188,25 +205,47 @@ function connect(root: Item, { atoms, spans }: Outline) {
   let flow = 0;
   let atom = 0;
   const decided: DecidedEnds[] = [];
-  const path: { span: Span; ends: Ends[]; only: Ends | undefined }[] = [];
+  const path: Level[] = [];
+  const follow = (first: Ends | undefined, then: Ends): Ends => {
+    if (!first) return then;
+    edges.add(first.exit, then.entry);
+    return { entry: first.entry, exit: then.exit };
+  };
   const deliver = (ends: Ends) => {
     const parent = path[path.length - 1];
     if (!parent) return;
-    if (parent.span.flow.kind !== 'linear') {
-      parent.ends.push(ends);
-    } else {
-      if (parent.only) edges.add(parent.only.exit, ends.entry);
-      parent.only = { entry: parent.only?.entry ?? ends.entry, exit: ends.exit };
+    if (parent.span.flow.kind === 'linear') parent.chain = follow(parent.chain, ends);
+    else parent.ends.push(ends);
+  };
+  /** The items of a flow that is not linear, as one, after its retry if it has one. */
+  const joined = ({ span, ends, chain }: Level): Ends => {
+    if (ends.length === 0) return chain ?? { entry: nodes, exit: nodes++ };
+    if (ends.length === 1) return follow(chain, ends[0]);
+    const joint = { entry: chain ? chain.exit : nodes++, exit: nodes++ };
+    const hasBefore = new Uint8Array(ends.length);
+    const hasAfter = new Uint8Array(ends.length);
+    for (let i = 0; i < span.before.length; i += 2) hasAfter[span.before[i]] = hasBefore[span.before[i + 1]] = 1;
+    for (let i = 0; i < ends.length; i++) {
+      if (!hasBefore[i]) edges.add(joint.entry, ends[i].entry);
+      if (!hasAfter[i]) edges.add(ends[i].exit, joint.exit);
     }
+    return joint;
   };
   traverse(root, {
-    atom: () => {
-      deliver({ entry: atom, exit: atom });
+    atom: ({ controller }) => {
+      const ends = { entry: atom, exit: atom };
+      if (controller) path[path.length - 1].chain = ends;
+      else deliver(ends);
       atom++;
     },
-    enter: () => path.push({ span: spans[flow++], ends: [], only: undefined }),
+    enter: () => {
+      const span = spans[flow++];
+      span.firstNode = nodes;
+      path.push({ span, ends: [], chain: undefined });
+    },
     leave: () => {
-      const { span, ends, only } = path.pop()!;
+      const level = path.pop()!;
+      const { span, ends, chain } = level;
       if (span.flow.kind === 'graph') {
         addLinks(span);
         if (!checkOrder(span)) backward = true;
@@ -214,22 +253,11 @@ function connect(root: Item, { atoms, spans }: Outline) {
         for (let i = 0; i < span.before.length; i += 2)
           edges.add(ends[span.before[i]].exit, ends[span.before[i + 1]].entry);
       }
-      if (path.length === 0) return;
-      if (span.flow.items.length === 0) {
-        deliver({ entry: nodes, exit: nodes++ });
-      } else if (only || ends.length === 1) {
-        deliver(only ?? ends[0]);
-      } else {
-        const joint = { entry: nodes++, exit: nodes++ };
-        const hasBefore = new Uint8Array(ends.length);
-        const hasAfter = new Uint8Array(ends.length);
-        for (let i = 0; i < span.before.length; i += 2) hasAfter[span.before[i]] = hasBefore[span.before[i + 1]] = 1;
-        for (let i = 0; i < ends.length; i++) {
-          if (!hasBefore[i]) edges.add(joint.entry, ends[i].entry);
-          if (!hasAfter[i]) edges.add(ends[i].exit, joint.exit);
-        }
-        deliver(joint);
+      // Around the whole there is nothing to connect it with.
+      if (path.length > 0 || span.flow.retry) {
+        deliver(span.flow.kind === 'linear' && chain ? chain : joined(level));
       }
+      span.endNode = nodes;
     },
   });
   return { successors: edges.rows(nodes), nodes, backward, decided };

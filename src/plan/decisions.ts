@@ -3,10 +3,12 @@ import { isTask } from '../atoms/index.js';
 import type { Item } from '../flows/index.js';
 import type { Edges, Ends } from './edges.js';
 import type { Outline, Span } from './outline.js';
-import type { DecidedLink, Decisions } from './plan.js';
+import type { DecidedEdge, DecidedLink, Decisions } from './plan.js';
 
 /** A link with a decider, and what it leads to. */
 export interface DecidedEnds extends DecidedLink {
+  /** The node from which it leads. */
+  readonly exit: number;
   readonly to: Ends;
 }
 
@@ -18,31 +20,39 @@ export function addDecided({ flow: { items, links } }: Span, ends: readonly Ends
     const { from, to, decider, depth } = link;
     if (!decider) continue;
     endsOf ??= new Map(items.map((item, child) => [item, ends[child]]));
-    found.push({ from: isTask(from) ? endsOf.get(from)!.exit : -1, decider, depth, to: endsOf.get(to)! });
+    const { exit } = endsOf.get(from)!;
+    found.push({ from: isTask(from) ? exit : -1, decider, depth, exit, to: endsOf.get(to)! });
   }
   for (let last = found.pop(); last; last = found.pop()) decided.push(last);
 }
 
 export function decisionsOf(decided: readonly DecidedEnds[], { atoms, spans }: Outline, successors: Edges): Decisions {
   const links = new Map<number, DecidedLink[]>();
-  for (const { to, ...link } of decided) {
-    for (const atom of entries(to, atoms.length, successors)) {
+  const edges: DecidedEdge[] = [];
+  for (const { to, exit, ...link } of decided) {
+    const entered = entries(to, atoms.length, successors);
+    if (entered.length > 0) edges.push({ ...link, from: exit, to: to.entry });
+    for (const atom of entered) {
       const others = links.get(atom);
       if (others) others.push(link);
       else links.set(atom, [link]);
     }
   }
-  return { links, homes: homesOf(atoms.length, spans) };
+  return { links, edges, homes: homesOf(atoms, spans) };
 }
 
-/** The innermost flow of each atom. Flows come in the order in which they start, each before those it holds. */
-function homesOf(size: number, spans: readonly Span[]): Int32Array {
-  const homes = new Int32Array(size);
+/**
+ * The innermost flow of each atom; of a controller, the one around its own. Flows come in the order in which they start, each
+ * before those it holds.
+ */
+function homesOf(atoms: Outline['atoms'], spans: readonly Span[]): Int32Array {
+  const homes = new Int32Array(atoms.length);
   const open: number[] = [];
-  for (let atom = 0, next = 0; atom < size; atom++) {
-    while (next < spans.length && spans[next].start <= atom) open.push(next++);
-    while (spans[open[open.length - 1]].end <= atom) open.pop();
-    homes[atom] = open[open.length - 1];
+  for (let atom = 0, next = 0; atom < atoms.length; atom++) {
+    while (open.length > 0 && spans[open[open.length - 1]].end <= atom) open.pop();
+    for (; next < spans.length && spans[next].start <= atom; next++) if (spans[next].end > atom) open.push(next);
+    const inner = open.length - 1;
+    homes[atom] = open[atoms[atom].controller && inner > 0 ? inner - 1 : inner];
   }
   return homes;
 }

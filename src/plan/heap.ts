@@ -43,4 +43,11 @@ export class IntHeap {
     items[at] = value;
     return top;
   }
+
+  /** Takes those out for which `keeps` is false. */
+  keep(keeps: (value: number) => boolean): void {
+    const kept = this.#items.subarray(0, this.#size).filter(keeps);
+    this.#size = 0;
+    for (const value of kept) this.push(value);
+  }
 }

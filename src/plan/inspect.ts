@@ -1,12 +1,15 @@
 /** What a plan looks like in `util.inspect`: a line a node, with where its arguments come from and what comes after it. */
 import type { InspectOptions } from 'node:util';
 import { bare, quoted, row } from '../atoms/index.js';
+import { nameOf } from './names.js';
 import { CONSTANT, type Plan } from './plan.js';
 
 export function inspectPlan(this: Plan, depth: unknown, options: InspectOptions): string {
-  const { name, atoms, size, nodes, successors, argStart, args, picks, inputs, outputNames } = this;
+  const { name, atoms, size, nodes, successors, argStart, args, picks, inputs, outputNames, retries } = this;
   const plain = (name: string) => bare(name, options);
-  const parts = [`${size} tasks, ${nodes - size} joints, ${successors.to.length} edges`];
+  const scopes = retries?.scopes.length ?? 0;
+  const tasks = `${size - scopes} tasks${scopes > 0 ? `, ${scopes} retries` : ''}`;
+  const parts = [`${tasks}, ${nodes - size} joints, ${successors.to.length} edges`];
   if (inputs.length > 0) parts.push(`needs ${row(inputs, (input) => plain(input.name))}`);
   if (outputNames.length > 0) parts.push(`gives ${row(outputNames, plain)}`);
   const lines = [`Plan ${quoted(name, options)} (${parts.join('; ')})`];
@@ -20,7 +23,7 @@ export function inspectPlan(this: Plan, depth: unknown, options: InspectOptions)
     let line = `${node === nodes - 1 ? '└─' : '├─'} ${node}: `;
     if (node < size) {
       const given = atoms[node].mapping.params.map((param, i) => ({ param, from: args[argStart[node] + i] }));
-      line += `Task ${quoted(atoms[node].name, options)}`;
+      line += `${atoms[node].controller ? 'Retry' : 'Task'} ${quoted(nameOf(this, node), options)}`;
       if (given.length > 0) line += ` (${row(given, ({ param, from }) => `${plain(param)} from ${source(from)}`)})`;
     } else {
       line += 'joint';

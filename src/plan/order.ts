@@ -1,6 +1,6 @@
 /** The orders in which ready atoms are taken. */
 import type { TaskAtom } from '../atoms/index.js';
-import type { Edges } from './edges.js';
+import { type Edges, reversed } from './edges.js';
 import { IntHeap } from './heap.js';
 import type { Plan } from './plan.js';
 
@@ -34,6 +34,14 @@ export function serialOrder(atoms: readonly TaskAtom[], successors: Edges, waits
       if (--left[successors.to[e]] === 0) arrive(successors.to[e]);
     }
   }
+}
+
+/** The order of a serial run, as ranks. */
+export function serialRanks({ order, size }: Plan): Ranks {
+  const atom = order ?? identity(size);
+  const rank = new Int32Array(size);
+  for (let place = 0; place < size; place++) rank[atom[place]] = place;
+  return { rank, atom };
 }
 
 const parallelRanks = new WeakMap<Plan, Ranks>();
@@ -90,4 +98,16 @@ function identity(length: number): Int32Array {
   const order = new Int32Array(length);
   for (let i = 0; i < length; i++) order[i] = i;
   return order;
+}
+
+const backwards = new WeakMap<Plan, Edges>();
+
+/** The edges of a plan the other way round. */
+export function predecessors(plan: Plan): Edges {
+  let found = backwards.get(plan);
+  if (!found) {
+    found = reversed(plan.successors, plan.nodes);
+    backwards.set(plan, found);
+  }
+  return found;
 }

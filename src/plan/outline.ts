@@ -1,7 +1,7 @@
 /** The first pass over a flow: numbers its atoms and notes who provides what. */
 import { isTask, type TaskAtom } from '../atoms/index.js';
-import { FlowError, received } from '../errors.js';
-import { type FlowNode, type Item, isFlow } from '../flows/index.js';
+import { FlowError } from '../errors.js';
+import { type FlowNode, type Item, isItem, receivedItem } from '../flows/index.js';
 
 /** A flow within the whole, as a range of atoms. */
 export interface Span {
@@ -12,6 +12,10 @@ export interface Span {
   readonly children: Int32Array;
   /** For a graph: which child must run before which other, as pairs. */
   readonly before: number[];
+  /** The joints in it are those from here on, */
+  firstNode: number;
+  /** and before here. */
+  endNode: number;
 }
 
 export interface Outline {
@@ -22,7 +26,7 @@ export interface Outline {
   readonly providers: ReadonlyMap<string, number | readonly number[]>;
 }
 
-/** Visits the tasks and flows below `root` in order, to any depth, without recursion. */
+/** Visits the tasks and flows below `root` in order, to any depth, without recursion. The retry of a flow comes first in it. */
 export function traverse(
   root: Item,
   visit: { atom(task: TaskAtom): void; enter(flow: FlowNode): void; leave(flow: FlowNode): void },
@@ -31,8 +35,13 @@ export function traverse(
     visit.atom(root);
     return;
   }
-  const path = [{ flow: root, next: 0 }];
-  visit.enter(root);
+  const path: { flow: FlowNode; next: number }[] = [];
+  const enter = (flow: FlowNode) => {
+    visit.enter(flow);
+    if (flow.retry) visit.atom(flow.retry);
+    path.push({ flow, next: 0 });
+  };
+  enter(root);
   for (let top = path[0]; top !== undefined; top = path[path.length - 1]) {
     if (top.next === top.flow.items.length) {
       visit.leave(top.flow);
@@ -40,20 +49,16 @@ export function traverse(
       continue;
     }
     const item = top.flow.items[top.next++];
-    if (isTask(item)) {
-      visit.atom(item);
-    } else {
-      visit.enter(item);
-      path.push({ flow: item, next: 0 });
-    }
+    if (isTask(item)) visit.atom(item);
+    else enter(item);
   }
 }
 
 export function outline(root: unknown): Outline {
-  if (!isTask(root) && !isFlow(root)) {
+  if (!isItem(root)) {
     throw new FlowError(
       'ERR_MILLRACE_NOT_A_FLOW',
-      `Expected a flow, made by linear(), unordered() or graph(), or a task; received ${received(root)}`,
+      `Expected a flow, made by linear(), unordered() or graph(), or a task; received ${receivedItem(root)}`,
     );
   }
   const atoms: TaskAtom[] = [];
@@ -67,8 +72,8 @@ export function outline(root: unknown): Outline {
   };
   traverse(root, {
     atom(task) {
-      beginChild();
-      if (names.has(task.name)) throw duplicate(task, open[open.length - 1].span.flow);
+      if (!task.controller) beginChild();
+      if (names.has(task.name)) throw duplicate(task, atoms, open[open.length - 1].span.flow);
       names.add(task.name);
       for (const name of task.provision.names) {
         const others = providers.get(name);
@@ -81,7 +86,15 @@ export function outline(root: unknown): Outline {
     enter(flow) {
       beginChild();
       const children = new Int32Array(flow.items.length);
-      const span: Span = { flow, start: atoms.length, end: atoms.length, children, before: [] };
+      const span: Span = {
+        flow,
+        start: atoms.length,
+        end: atoms.length,
+        children,
+        before: [],
+        firstNode: 0,
+        endNode: 0,
+      };
       spans.push(span);
       open.push({ span, at: 0 });
     },
@@ -92,11 +105,17 @@ export function outline(root: unknown): Outline {
   return { atoms, spans, providers };
 }
 
-function duplicate(task: TaskAtom, flow: FlowNode): FlowError {
+function duplicate(second: TaskAtom, atoms: readonly TaskAtom[], flow: FlowNode): FlowError {
+  const first = atoms.find(({ name }) => name === second.name)!;
+  const both = first.controller || second.controller ? 'atoms' : 'tasks';
+  const place = second.controller ? `is the retry of flow '${flow.name}'` : `in flow '${flow.name}'`;
+  const advice =
+    second.controller || first.controller
+      ? 'Give the retry a name: times(3, { name })'
+      : 'To run one task several times, give it copies with .with({ name })';
   return new FlowError(
     'ERR_MILLRACE_DUPLICATE_NAME',
-    `Two tasks are named '${task.name}' (the second in flow '${flow.name}'): names must be unique in the whole flow. ` +
-      'To run one task several times, give it copies with .with({ name })',
-    { task: task.name },
+    `Two ${both} are named '${second.name}' (the second ${place}): names must be unique in the whole flow. ${advice}`,
+    { task: second.name },
   );
 }

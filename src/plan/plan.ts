@@ -2,6 +2,7 @@ import type { InspectOptions, inspect } from 'node:util';
 import type { TaskAtom } from '../atoms/index.js';
 import type { Decider, DeciderDepth } from '../flows/index.js';
 import type { Edges } from './edges.js';
+import type { Elements } from './names.js';
 
 /** What stands in `args` instead of the number of an atom. Inputs are `INPUT`, `INPUT - 1`, `INPUT - 2`, ... */
 export const CONSTANT = -1;
@@ -21,12 +22,43 @@ export interface DecidedLink {
   readonly depth: DeciderDepth;
 }
 
+/** A link with a decider, as the edge from one node to another. */
+export interface DecidedEdge extends DecidedLink {
+  readonly to: number;
+}
+
 /** Where the run of a flow depends on deciders. */
 export interface Decisions {
   /** The links that lead to an atom, by its number. */
   readonly links: ReadonlyMap<number, readonly DecidedLink[]>;
+  /** The same links as edges, for those who draw them. */
+  readonly edges: readonly DecidedEdge[];
   /** For each atom the innermost flow that holds it, as the number of that flow. */
   readonly homes: Int32Array;
+}
+
+/** Part of a plan: its atoms from `start` to before `end`, and its joints from `firstNode` to before `endNode`. */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly firstNode: number;
+  readonly endNode: number;
+}
+
+/** A flow with a retry. */
+export interface Scope extends Range {
+  /** The atom of the retry, which is the first. */
+  readonly controller: number;
+  /** The scope around it; -1: there is none. */
+  readonly parent: number;
+}
+
+/** What may be tried again. */
+export interface Retries {
+  /** The flows with a retry, each before those it holds. */
+  readonly scopes: readonly Scope[];
+  /** For each atom the innermost scope that it is in; for the atom of a retry the one around its own; -1: there is none. */
+  readonly scopeOf: Int32Array;
 }
 
 /** What a flow needs from outside. */
@@ -41,7 +73,7 @@ export interface PlanInput {
 /**
  * A compiled flow: names resolved to numbers, once, in flat arrays.
  *
- * Atoms are numbered `0 .. size` in the order of declaration, depth first. From `size` on come *joints*: nodes without work
+ * Atoms are numbered `0 .. size` in the order of declaration, depth first; the retry of a flow comes before its items. From `size` on come *joints*: nodes without work
  * through which nested flows are connected, so that 1,000 tasks before 1,000 others make 2,000 edges and not a million.
  *
  * A *source*, in `args` and `outputs`, is the number of the atom whose whole result is meant; from `size` on, the index of a
@@ -71,7 +103,15 @@ export interface Plan {
   readonly outputs: Int32Array;
   /** Who decides whether atoms run; `undefined` when nobody does. */
   readonly decisions: Decisions | undefined;
+  /** What may be tried again; `undefined` when no flow and no task has a retry. */
+  readonly retries: Retries | undefined;
+  /** Whether a task may fail while the flow goes on, so that values may be missing. */
+  readonly lacking: boolean;
   /** The order of a serial run; `undefined` when it is the order of declaration. */
   readonly order: Int32Array | undefined;
+  /** The elements that the atoms stand for, and are named after; `undefined`: they have the names of their tasks. */
+  readonly range: Elements | undefined;
+  /** Whether the work of some atom is a flow of its own. */
+  readonly regions: boolean;
   [inspect.custom](depth: unknown, options: InspectOptions): string;
 }

@@ -1,6 +1,7 @@
 /**
  * Who provides a name to an atom. As TaskFlow: what ran earlier in the atom's own flow, nearest first, then what the flows
- * around it can see. Siblings in an unordered flow do not see each other; in a graph one sees what it depends on.
+ * around it can see. Siblings in an unordered flow do not see each other; in a graph one sees what it depends on. The retry of a
+ * flow runs before its items, whatever its pattern, and they see it.
  *
  * A name's providers are a sorted list of atom numbers and a flow is a range of them, so that a look-up goes straight to the
  * innermost flow that holds any provider: it costs a few binary searches, whatever the depth of nesting.
@@ -46,11 +47,15 @@ export function findProvider(question: Question): number {
     if (depth < 0) return -1;
     const { span, child } = path[depth];
     const { kind } = span.flow;
-    if (kind === 'linear' && left === depth) return lastIn(question, list, span, childOf(span, list[before]));
+    if (kind === 'linear' && left === depth) {
+      const last = childOf(span, list[before]);
+      return last < 0 ? span.start : lastIn(question, list, span, last);
+    }
     if (kind === 'graph') {
       const chosen = question.optional ? nearest(question, list, span)[child] : only(question, list, span, child);
       if (chosen >= 0) return lastIn(question, list, span, chosen);
     }
+    if (span.flow.retry && list[below(list, span.start)] === span.start) return span.start;
     before = below(list, span.start) - 1;
     after = below(list, span.end);
   }
@@ -77,7 +82,8 @@ function only(question: Question, list: readonly number[], span: Span, child: nu
 /** The children of a flow that hold providers of a name, given as the sorted list of all its providers. */
 function providing(list: readonly number[], span: Span): number[] {
   const found: number[] = [];
-  for (let i = below(list, span.start); i < list.length && list[i] < span.end; ) {
+  const first = span.flow.retry ? span.start + 1 : span.start;
+  for (let i = below(list, first); i < list.length && list[i] < span.end; ) {
     const child = childOf(span, list[i]);
     found.push(child);
     i = below(list, endOf(span, child));
@@ -170,7 +176,7 @@ function endOf(span: Span, child: number): number {
   return child + 1 < span.children.length ? span.children[child + 1] : span.end;
 }
 
-/** The child that holds an atom: the last one that does not start behind it. */
+/** The child that holds an atom: the last one that does not start behind it; -1: it is the retry of the flow. */
 function childOf(span: Span, atom: number): number {
   return below(span.children, atom + 1) - 1;
 }

@@ -1,4 +1,7 @@
-/** Carries a flow out as a plain program would, without an engine: one function after another, in place. */
+/**
+ * Carries a flow out as a plain program would, without an engine: one function after another, in place. A flow in which
+ * something may be tried again, or go on in spite of a failure, takes an engine.
+ */
 import { EventEmitter } from 'node:events';
 import { type Dataflow, isThenable, type Simplify } from '../atoms/index.js';
 import { Budget } from '../dispatch/budget.js';
@@ -34,7 +37,7 @@ import {
   taskEvent,
 } from '../engine/index.js';
 import { RunError } from '../errors.js';
-import { compile, type Decisions, type Plan } from '../plan/index.js';
+import { compile, type Plan } from '../plan/index.js';
 
 /** What a direct run needs to know beside its flow. */
 export interface DirectSetup {
@@ -110,17 +113,18 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
       if (this.#budget.spend()) await this.#pause();
       if (this.#halted) break;
       const atom = order === undefined ? place : order[place];
-      if (decisions !== undefined && !this.#mayRun(atom, decisions)) continue;
+      if (decisions !== undefined && !this.#mayRun(atom)) continue;
       const pending = this.#start(atom);
       if (pending !== undefined) await pending;
     }
     if (this.#halted) {
       ledger.reverting = true;
       this.#halted = false;
-      for (let place = ledger.finishedCount - 1; place >= 0 && !this.#halted; place--) {
+      for (const atom of ledger.finishedOrder().reverse()) {
         if (this.#budget.spend()) await this.#pause();
-        const pending = this.#start(ledger.finished[place]);
+        const pending = this.#start(atom);
         if (pending !== undefined) await pending;
+        if (this.#halted) break;
       }
     }
     ignore?.();
@@ -178,10 +182,10 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
   }
 
   /** Asks the deciders about an atom whose turn has come. */
-  #mayRun(atom: number, decisions: Decisions): boolean {
+  #mayRun(atom: number): boolean {
     if (this.#ledger.states[atom] === IGNORE) return false;
     try {
-      const ignored = ignoredFrom(this.#plan, this.#ledger, decisions, atom);
+      const ignored = ignoredFrom(this.#plan, this.#ledger, atom);
       for (const one of ignored) {
         this.#ledger.ignore(one);
         if (this.#observed) this.#tell(one, PENDING, undefined);

@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events';
 import type { Config } from '../config/index.js';
 import { emitSafely } from '../engine/index.js';
-import { ArgumentError, received, ServiceError } from '../errors.js';
+import { ArgumentError, isMillraceError, received, ServiceError } from '../errors.js';
 import { type Care, careOf } from './care.js';
 import {
   type ExecutorDescription,
@@ -414,7 +414,7 @@ function closed(): ServiceError {
 }
 
 function isDatabaseError(error: unknown): boolean {
-  return (error as { code?: unknown } | undefined)?.code === 'ERR_MILLRACE_DATABASE';
+  return isMillraceError(error) && error.code === 'ERR_MILLRACE_DATABASE';
 }
 
 function checkId(id: unknown): string {
