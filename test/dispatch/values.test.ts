@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
-import { createPool, linear, load, run, share, transfer, unordered } from 'millrace';
+import { createPool, linear, load, run, share, task, times, transfer, unordered } from 'millrace';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   adds,
   doubles,
+  insists,
   left,
   makes,
   measures,
@@ -44,6 +45,15 @@ test('what a task has marked for transfer is its own until it returns', async ()
   const flow = linear('flow', ...copies(movesThenWrites, 20, 'written'));
   await teach(flow, {});
   for (const written of Object.values(await run(flow, {}, { pool }))) assert.equal(written, new Uint8Array(4).fill(9));
+});
+
+test('a value that several tasks on a thread need is the one of the attempt under way', async () => {
+  let attempt = 0;
+  const gives = task({ name: 'gives', provides: 'value', execute: () => ({ attempt: ++attempt }) });
+  const flow = linear('flow', gives, unordered('all', ...copies(insists, 10, 'seen'))).with({ retry: times(5) });
+  const results: any = await run(flow, { least: 4 }, { pool });
+  assert.is(attempt, 4);
+  for (let i = 0; i < 10; i++) assert.is(results[`seen-${i}`], 4);
 });
 
 test('a task that transfers its result does not take it from those that follow it', async () => {

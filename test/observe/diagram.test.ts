@@ -1,5 +1,16 @@
 import fc from 'fast-check';
-import { ArgumentError, type Engine, FlowError, type FlowItem, graph, linear, load, task, unordered } from 'millrace';
+import {
+  ArgumentError,
+  type Engine,
+  FlowError,
+  type FlowItem,
+  graph,
+  linear,
+  load,
+  task,
+  times,
+  unordered,
+} from 'millrace';
 import { toDot, toMermaid } from 'millrace/observe';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -125,6 +136,58 @@ for (const [name, write] of writers) {
     assert.equal(read(write(chain, { values: false })).arrows, ['t0 -> t1', 't1 -> t2']);
   });
 
+  test(`${name}(): a link with a decider is dashed, and bears the name of the decider and its depth`, () => {
+    const isLarge = ({ decode }: Record<string, string>) => decode.length > 9;
+    const decided = graph('flow', decode, thumb, count, save)
+      .link(decode, thumb, { decider: isLarge, depth: 'flow' })
+      .link(decode, count, { decider: () => true });
+    const text = write(decided, { values: false });
+    assert.equal(read(text).arrows, [
+      't0 -> t1: if isLarge [flow]',
+      't0 -> t2: if decider [all]',
+      't1 -> t3',
+      't2 -> t3',
+    ]);
+    assert.equal(text.match(name === 'toDot' ? /style=dashed\]/g : /-\.->/g)?.length, 2);
+    assert.is(read(write(decided)).arrows[0], 't0 -> t1: pixels; if isLarge [flow]');
+  });
+
+  test(`${name}(): a link between flows with a decider leads from what ends the one to what begins the other`, () => {
+    const [a, b, c] = ['a', 'b', 'c'].map(named);
+    const [before, after, empty] = [unordered('before', a, b), linear('after', c), graph('empty')];
+    const isRight = () => true;
+    const isWrong = () => false;
+    const flow = graph('flow', before, after, empty)
+      .link(before, after, { decider: isRight })
+      .link(before, after, { decider: isWrong, depth: 'atom' });
+    const conditions = 'if isRight [all], if isWrong [atom]';
+    assert.equal(read(write(flow)).arrows, [`t0 -> t2: ${conditions}`, `t1 -> t2: ${conditions}`]);
+    assert.equal(read(write(flow, { depth: 0 })).arrows.length, 1);
+    const through = graph('flow', a, empty, b).link(a, empty, { decider: isRight }).link(empty, b);
+    assert.equal(read(write(through)).arrows, ['t0 -> t1'], 'a link to an empty flow decides on nothing');
+    const [x, y] = [layer('x', 5), layer('y', 5)];
+    const { arrows } = read(write(graph('flow', x, y).link(x, y, { decider: isRight })));
+    assert.equal(
+      arrows.filter((arrow) => arrow.endsWith('if isRight [all]')),
+      list(5, (i) => `t${i} -> j2: if isRight [all]`),
+      'as far as the point where they meet',
+    );
+  });
+
+  test(`${name}(): the name of a decider can be anything`, () => {
+    const decider = Object.defineProperty(() => true, 'name', { value: 'a"\\]-->|\n' });
+    const odd = Object.defineProperty(() => true, 'name', { value: 7 });
+    const [a, b, c] = ['a', 'b', 'c'].map(named);
+    const flow = graph('flow', a, b, c).link(a, b, { decider }).link(b, c, { decider: odd });
+    assert.equal(read(write(flow)).arrows, ['t0 -> t1: if a"\\]-->|␊ [all]', 't1 -> t2: if decider [all]']);
+  });
+
+  test(`${name}(): of a graph with a target only that is drawn, and what it depends on`, () => {
+    const { labels, arrows } = read(write(graph('flow', decode, thumb, count).target(count)));
+    assert.equal(labels, { f0: 'flow (graph)', t0: 'decode', t1: 'count' });
+    assert.equal(arrows, ['t0 -> t1: pixels']);
+  });
+
   test(`${name}(): an arrow names values as they are called in the flow, and one of several that a task gives`, () => {
     const pair = task({ name: 'pair', provides: ['left', 'right'], execute: () => [1, 2] });
     const use = task({ name: 'use', requires: ['x', 'y', 'z'], rebind: ['left', 'right'], inject: { z: 1 }, execute });
@@ -161,6 +224,24 @@ for (const [name, write] of writers) {
     });
     await engine.run();
     assert.is(read(write(engine, { depth: 0 })).labels.f1, 'inner\nlinear, 3 tasks\n2 SUCCESS, 1 PENDING');
+  });
+
+  test(`${name}(): the retry of a flow is the first box in it, and no task`, () => {
+    const use = task({ name: 'use', requires: ['attempt'], execute: () => {} });
+    const inner = unordered('inner', use, named('b')).with({ retry: times(3, { provides: 'attempt' }) });
+    const retried = linear('flow', named('a'), inner, named('c'));
+    assert.equal(read(write(retried)), {
+      labels: {
+        ...{ f0: 'flow (linear)', t0: 'a', f1: 'inner (unordered)' },
+        ...{ t1: 'inner_retry\ntimes(3)', t2: 'use', t3: 'b', t4: 'c' },
+      },
+      arrows: ['t0 -> t1', 't1 -> t2: attempt', 't1 -> t3', 't2 -> t4', 't3 -> t4'],
+    });
+    assert.equal(read(write(retried, { depth: 0 })).labels, {
+      ...{ f0: 'flow (linear)', t0: 'a', f1: 'inner\nunordered, 2 tasks', t4: 'c' },
+    });
+    const alone = write(linear('flow').with({ retry: times(3, { name: 'again' }) }));
+    assert.equal(read(alone).labels, { f0: 'flow (linear)', t0: 'again\ntimes(3)' });
   });
 
   test(`${name}(): a task alone, and a flow without tasks, can be drawn`, () => {

@@ -1,6 +1,6 @@
 /** What `util.inspect` and `console.log` show of tasks, flows, engines and plans. */
 import { inspect } from 'node:util';
-import { type FlowItem, graph, linear, load, task, unordered } from 'millrace';
+import { type FlowItem, graph, linear, load, task, times, unordered } from 'millrace';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { task as definedTask } from '../../src/atoms/index.js';
@@ -31,11 +31,79 @@ test('a flow shows its pattern and its items, and those of nested flows', () => 
   assert.is(inspect(flow), expected);
 });
 
+test('the retry of a flow stands before its items', () => {
+  const inner = unordered('inner', b).with({ retry: times(2, { name: 'again', provides: 'n' }) });
+  const flow = linear('flow', a.with({ retry: times(5) }), inner, graph('nothing').with({ retry: times(3) })).with({
+    retry: times(4),
+  });
+  const expected = lines(
+    "Flow 'flow' (linear, 3 items)",
+    "├─ Retry 'flow_retry' (times(4))",
+    "├─ Task 'a' (local; retries)",
+    "├─ Flow 'inner' (unordered, 1 item)",
+    "│  ├─ Retry 'again' (times(2); provides n)",
+    "│  └─ Task 'b' (local)",
+    "└─ Flow 'nothing' (graph, empty)",
+    "   └─ Retry 'nothing_retry' (times(3))",
+  );
+  assert.is(inspect(flow), expected);
+  assert.is(inspect(flow, { depth: -1 }), "Flow 'flow' (linear, 3 items)");
+});
+
+test('the retry of a long flow is shown as well, and the list is cut behind it', () => {
+  const flow = unordered(
+    'flow',
+    list(200, (i) => named(`t${i}`)),
+  ).with({ retry: times(4) });
+  const shown = inspect(flow, { maxArrayLength: 2 }).split('\n');
+  assert.equal(shown.slice(1), [
+    "├─ Retry 'flow_retry' (times(4))",
+    "├─ Task 't0' (local)",
+    "├─ Task 't1' (local)",
+    '└─ … 198 more',
+  ]);
+});
+
+test('an engine shows the states of what stands behind a retry, and its own', async () => {
+  const inner = linear('inner', a).with({ retry: times(2) });
+  const stop = task({ name: 'stop', execute: (): void => engine.suspend() });
+  const engine: ReturnType<typeof load> = load(linear('flow', inner, stop, b) as FlowItem, { engine: 'serial' });
+  await engine.run();
+  assert.equal(inspect(engine).split('\n').slice(1), [
+    "├─ Flow 'inner': 2 SUCCESS (linear, 1 item)",
+    "│  ├─ Retry 'inner_retry': SUCCESS (times(2))",
+    "│  └─ Task 'a': SUCCESS (local)",
+    "├─ Task 'stop': SUCCESS (local)",
+    "└─ Task 'b': PENDING (local)",
+  ]);
+});
+
 test('a graph shows its links, in the order in which they were made', () => {
   assert.is(
     inspect(graph('flow', a, b, c).link(c, b).link(b, a), { depth: -1 }),
     "Flow 'flow' (graph, 3 items; links c -> b, b -> a)",
   );
+});
+
+test('a link with a decider shows the name of the decider, and its depth', () => {
+  const isLarge = () => true;
+  const flow = graph('flow', a, b, c)
+    .link(a, b, { decider: isLarge, depth: 'flow' })
+    .link(b, c, { decider: () => true });
+  assert.is(
+    inspect(flow, { depth: -1 }),
+    "Flow 'flow' (graph, 3 items; links a -> b if isLarge [flow], b -> c if decider [all])",
+  );
+});
+
+test('a graph with a target shows it, and what is left', () => {
+  const flow = graph('flow', a, b, c).link(a, b).link(b, c).target(b);
+  const expected = lines(
+    "Flow 'flow' (graph, 2 of 3 items; target b; links a -> b)",
+    "├─ Task 'a' (local)",
+    "└─ Task 'b' (local)",
+  );
+  assert.is(inspect(flow), expected);
 });
 
 test('a task shows what it takes and gives by the names that it has in its flow, and never an injected value', () => {

@@ -21,7 +21,7 @@ export function readDot(text: string): Drawing {
     const label = match(`label=${quoted};`);
     const box = match(`(${id}) \\[label=${quoted}(?:, fillcolor="#[0-9a-f]{6}")?\\];`);
     const arrow = match(
-      `(${id}) -> (${id})(?: \\[(?:label=${quoted})?(?:(?:, )?style=dashed, constraint=false)?\\])?;`,
+      `(${id}) -> (${id})(?: \\[(?:label=${quoted})?(?:(?:, )?style=dashed(?:, constraint=false)?)?\\])?;`,
     );
     if (frame) open.push(frame[0]);
     else if (label) drawing.labels[open.at(-1)!] = shownByGraphviz(label[0]);

@@ -50,8 +50,8 @@ export class Project {
   }
 
   /** Runs Node.js, the one that runs this test. */
-  node(args: readonly string[], cwd = '.'): Ended {
-    return this.#run(process.execPath, args, cwd);
+  node(args: readonly string[], cwd = '.', variables: Readonly<Record<string, string>> = {}): Ended {
+    return this.#run(process.execPath, args, cwd, variables);
   }
 
   /** Runs a command that a package of the project brings. */
@@ -59,8 +59,9 @@ export class Project {
     return this.#run(join(this.folder, 'node_modules/.bin', name), args, cwd);
   }
 
-  #run(file: string, args: readonly string[], cwd: string): Ended {
-    const { NODE_OPTIONS: _, ...env } = process.env;
+  #run(file: string, args: readonly string[], cwd: string, variables: Readonly<Record<string, string>> = {}): Ended {
+    const { NODE_OPTIONS: _, ...rest } = process.env;
+    const env = { ...rest, ...variables };
     const ended = spawnSync(file, args, { cwd: join(this.folder, cwd), env, encoding: 'utf8', timeout: 60_000 });
     return { code: ended.status, stdout: ended.stdout, output: ended.stdout + ended.stderr };
   }
@@ -83,7 +84,12 @@ export interface Block {
 
 /** The blocks of code of a page, by its path in the repository. */
 export function blocksOf(page: string): Block[] {
-  const found = readFileSync(join(root, page), 'utf8').matchAll(/^```(\w+)\n(.*?)^```$/gms);
+  return blocksIn(readFileSync(join(root, page), 'utf8'));
+}
+
+/** The blocks of code of a text. */
+export function blocksIn(markdown: string): Block[] {
+  const found = markdown.matchAll(/^```(\w+)\n(.*?)^```$/gms);
   return [...found].map(([, language, text]) => ({
     ...{ language: language!, text: text! },
     name: /^\/\/ (\S+\.[cm]?[jt]s)\n/.exec(text!)?.[1],

@@ -1,5 +1,5 @@
 /** What can become of a task, well and badly: the outcomes that every executor must agree on. */
-import { ExposedError, type FlowItem, graph, linear } from 'millrace';
+import { ExposedError, type FlowItem, each as forEachOf, graph, linear, times } from 'millrace';
 import { beginTask, failTask, INTERNAL_ERROR, succeedTask } from 'millrace/service';
 import type { Failing, Value } from '../fixtures/service/steps.js';
 import type { Expected, Scenario, Scene } from './stage.js';
@@ -69,6 +69,48 @@ export const scenarios: readonly Scenario[] = [
       }),
     }),
     expected: succeeded({ one: 1, area: 6, width: 2, own: ['string', 'ann'] }, { first: 'SUCCESS', resize: 'SUCCESS' }),
+  },
+  {
+    claim: 'a task succeeds when its flow does at last',
+    input: { until: 3 },
+    type: ({ first, insists }) => ({
+      requires: ['until'],
+      flow: () => linear('work', first, insists).with({ retry: times(4, { provides: 'attempt' }) }) as FlowItem,
+    }),
+    expected: succeeded(
+      { attempt: 3, one: 1, tried: 3 },
+      { work_retry: 'SUCCESS', first: 'SUCCESS', insists: 'SUCCESS' },
+    ),
+  },
+  {
+    claim: 'a task fails when its flow has been tried often enough',
+    input: { until: 3 },
+    type: ({ first, insists }) => ({
+      requires: ['until'],
+      flow: () => linear('work', first, insists).with({ retry: times(2, { provides: 'attempt' }) }) as FlowItem,
+    }),
+    expected: internal(
+      { name: 'Error', message: 'Attempt 2' },
+      { work_retry: 'REVERTED', first: 'REVERTED', insists: 'REVERTED' },
+    ),
+  },
+  {
+    claim: 'a task succeeds in spite of a step that may fail',
+    input: { how: 'plain' },
+    type: ({ first, fails }) => ({ flow: () => linear('work', first, fails.with({ mayFail: true })) }),
+    expected: succeeded({ one: 1 }, { first: 'SUCCESS', fails: 'FAILURE' }),
+  },
+  {
+    claim: 'a task succeeds with a list that its flow makes of another one',
+    input: { list: [1, 2, 3] },
+    type: ({ doubles }) => ({
+      requires: ['list'],
+      flow: () => forEachOf(doubles, { over: 'list', as: 'n', collect: 'out' }),
+    }),
+    expected: succeeded(
+      { out: [2, 4, 6] },
+      { doubles: 'SUCCESS', 'doubles[0]': 'SUCCESS', 'doubles[1]': 'SUCCESS', 'doubles[2]': 'SUCCESS' },
+    ),
   },
   {
     claim: 'a task succeeds with an empty result when its flow provides nothing',

@@ -1,5 +1,5 @@
 /** TaskFlow's claims about what the storage knows: values, states, intentions, results, failures, progress, metadata. */
-import { Failure, linear, load } from 'millrace';
+import { Failure, linear, load, retry, times } from 'millrace';
 import { test as once } from 'uvu';
 import * as assert from 'uvu/assert';
 import { promised, rejection } from '../engine/capture.js';
@@ -7,7 +7,7 @@ import { overEveryKind } from './kinds.js';
 
 const notFound = (text: RegExp) => (error: any) => error.code === 'ERR_MILLRACE_NOT_FOUND' && text.test(error.message);
 
-overEveryKind((test, options, { one, addOne, giveBack, nasty, failing, chunks }) => {
+overEveryKind((test, options, { one, addOne, giveBack, nasty, failing, conditional, chunks }) => {
   test('a task that has not run is pending, and is to be executed', () => {
     const { storage } = load(one, options);
     assert.equal(storage.getTaskStates(), { one: 'PENDING' });
@@ -185,6 +185,88 @@ overEveryKind((test, options, { one, addOne, giveBack, nasty, failing, chunks })
     storage.getFlowMetadata().a = 'changed';
     assert.is(storage.getFlowMetadata().a, 1);
     assert.throws(() => storage.updateFlowMetadata(null as any), /updateFlowMetadata\(\).*received null/);
+  });
+
+  test('a retry that has not run has no history, and is to be executed', () => {
+    const { storage } = load(linear('f', one).with({ retry: times(2, { name: 'my retry' }) }), options);
+    assert.equal([...storage.getRetryHistory('my retry')], []);
+    assert.equal(Object.keys(storage.getRetryHistories()), ['my retry']);
+    assert.equal(storage.getTaskStates(), { 'my retry': 'PENDING', one: 'PENDING' });
+    assert.is(storage.getTaskIntention('my retry'), 'EXECUTE');
+    assert.throws(() => storage.getRetryHistory('one'));
+    assert.throws(() => storage.getRetryHistory('no such retry'));
+  });
+
+  test('the history of a retry has the values of all attempts, and the last one counts', async () => {
+    const letters = retry({
+      provides: 'x',
+      execute: (history) => ['a', 'b'][history.length],
+      onFailure: () => 'RETRY',
+    });
+    const flow = linear('f', conditional.with({ name: 'task' })).with({ retry: letters });
+    const engine = load(flow as any, { ...options, inputs: { y: 'b' } });
+    const { storage } = engine;
+    const during: unknown[] = [];
+    engine.on('task', ({ name, state }) => {
+      if (name === 'f_retry' && state === 'RETRYING') during.push(storage.getTaskIntention(name));
+    });
+    await engine.run();
+    const history = storage.getRetryHistory('f_retry');
+    assert.is(history.length, 2);
+    assert.equal(
+      [...history].map(({ value }) => value),
+      ['a', 'b'],
+    );
+    const [{ failures }, last] = [...history];
+    assert.equal(Object.keys(failures), ['task']);
+    assert.is(String(failures.task), 'Failure: Error: Woot!');
+    assert.equal(last.failures, {});
+    assert.is(storage.fetch('x'), 'b');
+    assert.equal(storage.fetchAll(), { y: 'b', x: 'b' });
+    assert.equal(during, ['RETRY']);
+    assert.equal(storage.getExecuteFailures(), {}, 'those of earlier attempts are forgotten');
+  });
+
+  test('the history of a retry is cleared when it has been reverted, and when the flow is reset', async () => {
+    const flow = linear('f', failing).with({ retry: times(2, { provides: 'x' }) });
+    const engine = load(flow, options);
+    await rejection(engine.run());
+    assert.equal([...engine.storage.getRetryHistory('f_retry')], []);
+    assert.is(engine.storage.getTaskIntention('f_retry'), 'REVERT');
+    assert.equal(engine.storage.fetchAll(), {});
+
+    const good = load(linear('f', one).with({ retry: times(2) }), options);
+    await good.run();
+    assert.is(good.storage.getRetryHistory('f_retry').length, 1);
+    good.reset();
+    assert.is(good.storage.getRetryHistory('f_retry').length, 0);
+    assert.is(good.storage.getTaskIntention('f_retry'), 'EXECUTE');
+  });
+
+  test('a retry that fails in its second attempt has one attempt behind it, and its failure', async () => {
+    let seen: any;
+    const onlyOnce = retry({
+      execute(history) {
+        if (history.length > 0) throw new RangeError('Woot again!');
+        return 'a';
+      },
+      onFailure: () => 'RETRY',
+      revert: (history) => {
+        seen = history;
+      },
+    });
+    const engine = load(linear('f', failing).with({ retry: onlyOnce }), options);
+    const error = await rejection(engine.run());
+    assert.is(error.message, 'Woot again!');
+    assert.equal(Object.keys(engine.storage.getExecuteFailures()), ['f_retry']);
+    assert.equal(
+      [...seen].map(({ value }) => value),
+      ['a'],
+    );
+    assert.is(seen.failure.error, error);
+    assert.ok(seen.causedBy(RangeError, { includeRetry: true }));
+    assert.not.ok(seen.causedBy(RangeError));
+    assert.ok(seen.causedBy('Error'));
   });
 });
 

@@ -11,12 +11,18 @@ import type {
   RunFunction,
   UnorderedFunction,
 } from '../../src/flows/dataflow.js';
+import type { DynamicFunction } from '../../src/flows/dynamic.js';
+import type { EachFunction } from '../../src/flows/each.js';
+import type { ReduceFunction } from '../../src/flows/reduce.js';
 import type { TaskType, taskType as TaskTypeFunction } from '../../src/service/task-type.js';
 
 declare const task: TaskFunction;
 declare const linear: LinearFunction;
 declare const unordered: UnorderedFunction;
 declare const graph: GraphFunction;
+declare const each: EachFunction;
+declare const reduce: ReduceFunction;
+declare const dynamic: DynamicFunction;
 declare const run: RunFunction<{ engine?: 'serial' | 'parallel' }>;
 declare const taskType: typeof TaskTypeFunction;
 declare function transfer<T>(value: T): T;
@@ -226,6 +232,30 @@ const nested = linear('nested', linear('inner', decode, resize), unordered('last
 expect<Equal<typeof nested, Flow<Image, Results>>>();
 const anyOrder = graph('any order', save, [resize], decode).link(decode, resize);
 expect<Equal<typeof anyOrder, GraphFlow<Image, Results>>>();
+// A graph with a target: what the target needs and gives is sure, all else may be there.
+const onlyResize = anyOrder.target(resize);
+expect<Equal<NeedsOf<typeof onlyResize>, { path?: string; width: number }>>();
+expect<
+  Equal<
+    GivesOf<typeof onlyResize>,
+    { url?: string; pixels?: Uint16Array<ArrayBuffer>; thumb: { pixels: Uint16Array; width: number } }
+  >
+>();
+expect<Equal<NeedsOf<ReturnType<typeof onlyResize.link>>, NeedsOf<typeof onlyResize>>>();
+const againDecode = onlyResize.target(decode).link(decode, resize);
+expect<Equal<NeedsOf<typeof againDecode>['path'], string | undefined>>();
+expect<Equal<GivesOf<typeof againDecode>['pixels'], Uint16Array<ArrayBuffer>>>();
+expect<Equal<GivesOf<typeof againDecode>['thumb'], GivesOf<typeof onlyResize>['thumb'] | undefined>>();
+const eitherTarget = anyOrder.target(index > 1 ? decode : resize);
+expect<Equal<NeedsOf<typeof eitherTarget>, { path?: string; width?: number }>>();
+expect<Equal<GivesOf<typeof eitherTarget>['pixels'], Uint16Array<ArrayBuffer> | undefined>>();
+const unknownTarget = (anyOrder as GraphFlow).target(decode as FlowItem);
+expect<Equal<NeedsOf<typeof unknownTarget>, any>>();
+expect<Equal<GivesOf<typeof unknownTarget>, any>>();
+const theGraph: GraphFlow<{ path: string; width: number; more: Date }, { thumb?: object }> = onlyResize;
+linear('in another', onlyResize, save);
+run(anyOrder.target(decode), { path: '' }).then(({ pixels, url }) => [pixels.length, url?.length, theGraph]);
+
 const backwards = linear('backwards', save, decode);
 expect<Equal<NeedsOf<typeof backwards>, { path: string; thumb: { width: number } }>>();
 const apart = unordered('apart', decode, resize);
@@ -369,3 +399,60 @@ export const types: TaskType[] = [
     result: async ({ thumb }) => ({ width: thumb.width }),
   }),
 ];
+
+// Regions.
+const thumbs = each(resize, { over: 'images', as: 'pixels', collect: 'thumbs' });
+expect<Equal<NeedsOf<typeof thumbs>, { width: number; images: Iterable<Uint16Array> }>>();
+expect<Equal<GivesOf<typeof thumbs>, { thumbs: { pixels: Uint16Array; width: number }[] }>>();
+const dropped = each(decode, { over: 'paths', as: 'path' });
+expect<Equal<GivesOf<typeof dropped>, {}>>();
+const rows = each(thumbs, { over: 'rows', as: 'images', collect: 'all' });
+expect<Equal<NeedsOf<typeof rows>, { width: number; rows: Iterable<Iterable<Uint16Array>> }>>();
+expect<Equal<GivesOf<typeof rows>['all'], { pixels: Uint16Array; width: number }[][]>>();
+const reboundThumbs = each(resize, { over: 'images', as: 'pixels', rebind: { images: 'pictures' } });
+expect<Equal<NeedsOf<typeof reboundThumbs>, { width: number; pictures: Iterable<Uint16Array> }>>();
+const renamedThumbs = thumbs.with({ name: 'small', inject: { width: 1 }, provides: 'small' });
+expect<Equal<NeedsOf<typeof renamedThumbs>, { images: Iterable<Uint16Array> }>>();
+expect<Equal<GivesOf<typeof renamedThumbs>, { small: { pixels: Uint16Array; width: number }[] }>>();
+const gallery = linear('gallery', each(decode, { over: 'paths', as: 'path', collect: 'images' }), thumbs);
+expect<Equal<NeedsOf<typeof gallery>, { paths: Iterable<string>; width: number }>>();
+
+const addOne = task({
+  name: 'addOne',
+  requires: ['sum', 'number'],
+  execute: ({ sum, number }: { sum: number; number: number }) => sum + number,
+});
+const total = reduce(addOne, { over: 'numbers', as: 'number', into: 'sum', initial: 0, provides: 'total' });
+expect<Equal<NeedsOf<typeof total>, { numbers: Iterable<number> }>>();
+expect<Equal<GivesOf<typeof total>, { total: number }>>();
+const without = reduce(addOne, { over: 'numbers', as: 'number', into: 'sum', provides: 'total' });
+expect<Equal<GivesOf<typeof without>, { total: number }>>();
+
+const car = dynamic('parts', {
+  requires: ['path', 'width'],
+  provides: ['thumb'],
+  build: ({ path, width }: Image, { name }) => {
+    expect<Equal<typeof name, string>>();
+    return linear(`${name} of ${path} ${width}`, decode, resize);
+  },
+});
+expect<Equal<NeedsOf<typeof car>, Image>>();
+expect<Equal<GivesOf<typeof car>, { thumb: { pixels: Uint16Array; width: number } }>>();
+const either = dynamic('either', {
+  requires: ['path'],
+  optional: ['width'],
+  provides: 'pixels',
+  build: ({ width }: { path: string; width?: number }) => (width ? decode : linear('f', decode)),
+});
+expect<Equal<NeedsOf<typeof either>, { path: string; width?: number }>>();
+expect<Equal<GivesOf<typeof either>, { pixels: Uint16Array<ArrayBuffer> }>>();
+const ofAnything = dynamic('anything', { requires: ['x'], build: ({ x }) => x as FlowItem });
+expect<Equal<NeedsOf<typeof ofAnything>, { x: any }>>();
+function again(depth: number): Task<{ n: number }, { n: number }> {
+  return dynamic('again', {
+    requires: ['n'],
+    provides: ['n'],
+    build: (_: { n: number }) => (depth > 0 ? again(depth - 1) : task({ name: 'n', provides: 'n', execute: () => 1 })),
+  });
+}
+export const regions: FlowItem[] = [thumbs, total, car, again(3)];

@@ -1,12 +1,18 @@
 /** What must not compile. Only type checked: there is nothing to run. */
 import type { Task, TaskFunction } from '../../src/atoms/signature.js';
 import type { Flow, GraphFunction, LinearFunction, RunFunction, UnorderedFunction } from '../../src/flows/dataflow.js';
+import type { DynamicFunction } from '../../src/flows/dynamic.js';
+import type { EachFunction } from '../../src/flows/each.js';
+import type { ReduceFunction } from '../../src/flows/reduce.js';
 import type { taskType as TaskTypeFunction } from '../../src/service/task-type.js';
 
 declare const task: TaskFunction;
 declare const linear: LinearFunction;
 declare const unordered: UnorderedFunction;
 declare const graph: GraphFunction;
+declare const each: EachFunction;
+declare const reduce: ReduceFunction;
+declare const dynamic: DynamicFunction;
 declare const run: RunFunction<{ engine?: 'serial' | 'parallel' }>;
 declare const taskType: typeof TaskTypeFunction;
 declare const index: number;
@@ -71,6 +77,14 @@ linear('clash', [decode, print]);
 linear('clash', linear('inner', decode), unordered('inner', print));
 // @ts-expect-error order is irrelevant in a graph
 graph('clash', print, resize, decode);
+// @ts-expect-error the target itself requires 'width'
+run(graph('g', decode, resize).target(resize), { path: '' });
+// @ts-expect-error a path is a string, if it is given
+run(graph('g', decode, resize).target(resize), { width: 1, path: 1 });
+// @ts-expect-error what is not the target may be missing
+run(graph('g', decode, resize).target(decode), { path: '' }).then(({ thumb }) => thumb.length);
+// @ts-expect-error only an item can be the target
+graph('g', decode).target('decode');
 // @ts-expect-error an item is no name
 linear('no items', 'decode');
 // @ts-expect-error a name comes first
@@ -133,3 +147,38 @@ taskType('t', { flow: () => thumbnail, inputs: () => ({ path: 'a.png', width: '3
 taskType('t', { flow: () => thumbnail, result: ({ url }) => url });
 // @ts-expect-error the input has no 'height'
 taskType('t', { flow: (_: { path: string; width: number }) => thumbnail, result: (_, { height }) => height });
+
+// Regions.
+const add = task({
+  name: 'add',
+  requires: ['sum', 'n'],
+  execute: ({ sum, n }: { sum: number; n: number }) => sum + n,
+});
+// @ts-expect-error 'file' is not among what the task needs
+each(decode, { over: 'paths', as: 'file' });
+// @ts-expect-error the list is missing
+each(decode, { as: 'path' });
+// @ts-expect-error a flow is no task
+each(thumbnail, { over: 'paths', as: 'path' });
+// @ts-expect-error the elements are no strings
+run(each(decode, { over: 'paths', as: 'path' }), { paths: [1, 2] });
+// @ts-expect-error a number is no list
+run(each(decode, { over: 'paths', as: 'path' }), { paths: 1 });
+const arrays = each(decode, { over: 'paths', as: 'path', collect: 'ns' });
+const sum = reduce(add, { over: 'ns', as: 'n', into: 'sum' });
+// @ts-expect-error the results are no numbers
+linear('f', arrays, sum);
+// @ts-expect-error 'n' cannot be both
+reduce(add, { over: 'list', as: 'n', into: 'n' });
+// @ts-expect-error the initial value is no number
+reduce(add, { over: 'list', as: 'n', into: 'sum', initial: 'zero' });
+// @ts-expect-error there is nothing that builds
+dynamic('d', { requires: ['n'] });
+// @ts-expect-error a number is no flow
+dynamic('d', { build: () => 1 });
+// @ts-expect-error the flow needs 'width', which is not required
+dynamic('d', { requires: ['path'], build: (_: { path: string }) => thumbnail });
+// @ts-expect-error the flow gives no 'url'
+dynamic('d', { provides: ['url'], build: () => task({ name: 't', provides: 'path', execute: () => '' }) });
+// @ts-expect-error 'm' is not required
+dynamic('d', { requires: ['n'], build: ({ m }: { m: number }) => (m > 1 ? add : decode) });

@@ -7,22 +7,22 @@ import { blocksOf, type Ended, Project } from './project.js';
 const project = new Project();
 project.install('esbuild', 'tsx', 'typescript', '@types/node');
 
-const blocks = blocksOf('docs/recipes.md');
+const blocks = blocksOf('docs/projects.md');
 
-/** Makes a folder of the project with the files of the recipe. */
+/** Makes a folder of the project with the files of the page. */
 function folder(name: string, ...files: readonly string[]): string {
   for (const file of files) {
     const block = blocks.find((one) => one.name === file);
-    assert.ok(block, `expected a recipe with ${file}`);
+    assert.ok(block, `expected a block with ${file}`);
     project.write({ [`${name}/${file}`]: block!.text });
   }
   return name;
 }
 
-/** A shell command of the recipes, in words. */
+/** A shell command of the page, in words. */
 function command(start: string): string[] {
   const line = blocks.find(({ language, text }) => language === 'sh' && text.startsWith(start))?.text;
-  assert.ok(line, `expected a recipe with ${start}`);
+  assert.ok(line, `expected a block with ${start}`);
   return line!.trim().split(' ').slice(1);
 }
 
