@@ -10,6 +10,7 @@ import type {
   NeedsOf,
   Rebind,
   ResultFor,
+  RevertArgs,
   UnknownArguments,
 } from './signature.js';
 
@@ -105,7 +106,7 @@ export interface CustomRetryOptions<
   /** Is called when its flow is reverted and not tried again. */
   readonly revert?: (
     history: History<NoInfer<Value>>,
-    args: AcceptedArgs<Args, DeclaredArgs<Requires, Optional, Injected>>,
+    args: RevertArgs<AcceptedArgs<Args, DeclaredArgs<Requires, Optional, Injected>>, {}, NoInfer<Value>>,
   ) => unknown;
 }
 

@@ -168,3 +168,12 @@ forEach(3);
 times(3, { delay: '1 s' });
 // @ts-expect-error the list has no name
 parameterizedForEach({ provides: 'number' });
+
+// What a revert of a retry is given beside its arguments.
+retry({
+  requires: 'limit',
+  execute: (history) => history.length,
+  onFailure: (_, { limit }: { limit: number }) => (limit > 0 ? 'RETRY' : 'REVERT'),
+  revert: (history, { limit, result, flowFailures }) =>
+    typeof result === 'number' ? result + limit + history.length : [result.error, ...Object.values(flowFailures)],
+});
