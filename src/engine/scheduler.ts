@@ -423,9 +423,9 @@ export class Scheduler {
     for (const [retry, retreat] of this.#retreats) {
       if (!inside(retry)) continue;
       this.#retreats.delete(retry);
-      this.ledger.rollbacks.delete(retry);
       if (retreat.ready === undefined) this.#recalling--;
     }
+    for (const retry of this.ledger.rollbacks.keys()) if (inside(retry)) this.ledger.rollbacks.delete(retry);
     this.#undoing?.drop(range);
     for (const [retry, cancel] of this.#sleeping) {
       if (!inside(retry)) continue;
