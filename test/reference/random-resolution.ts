@@ -33,13 +33,6 @@ export interface RandomFailing {
   readonly steps: readonly Step[];
 }
 
-/** What a random flow may have beside tasks that fail. */
-export interface Manner {
-  readonly retries: boolean;
-  readonly mayFail: boolean;
-  readonly policies: boolean;
-}
-
 function weighted<T>(...choices: [number, T][]): fc.Arbitrary<T> {
   return fc.oneof(...choices.map(([weight, value]) => ({ weight, arbitrary: fc.constant(value) })));
 }
@@ -147,7 +140,7 @@ const rawSteps: fc.Arbitrary<Step[]> = fc.array(
 
 const MOST_ATOMS = 14;
 
-export function randomFailing(manner: Manner): fc.Arbitrary<RandomFailing> {
+export function randomFailing(): fc.Arbitrary<RandomFailing> {
   return fc
     .record({
       raw: rawFlow,
@@ -157,24 +150,20 @@ export function randomFailing(manner: Manner): fc.Arbitrary<RandomFailing> {
       neverResolve: weighted([9, false], [1, true]),
     })
     .map(({ raw, steps, ...policy }) => {
-      const root = toSpec(raw, manner);
+      const root = toSpec(raw);
       const { failurePolicy, deferReverts, neverResolve } = policy;
-      const plain = { failurePolicy: 'stop' as const, deferReverts: true, neverResolve: false };
       return {
         root,
         // What `finish` means where only a part of the flow would be reverted, nobody would guess.
-        policy: manner.policies
-          ? { failurePolicy, deferReverts: deferReverts || failurePolicy === 'finish', neverResolve }
-          : plain,
-        steps:
-          manner.policies && neverResolve ? steps.map((step) => (step === 'reset' ? step : { suspendAt: 0 })) : steps,
+        policy: { failurePolicy, deferReverts: deferReverts || failurePolicy === 'finish', neverResolve },
+        steps: neverResolve ? steps.map((step) => (step === 'reset' ? step : { suspendAt: 0 })) : steps,
       };
     })
     .filter(({ root }) => new Order(root).atoms.length <= MOST_ATOMS);
 }
 
 /** Gives names, and makes of numbers what they can stand for: values that an atom can have, links forwards. */
-function toSpec(raw: RawFlow, manner: Manner): FlowSpec {
+function toSpec(raw: RawFlow): FlowSpec {
   let tasks = 0;
   let flows = 0;
   const pick = (visible: readonly string[], numbers: readonly number[]) => [
@@ -186,7 +175,7 @@ function toSpec(raw: RawFlow, manner: Manner): FlowSpec {
     options: RawRetry | undefined,
     visible: readonly string[],
   ): RetrySpec | undefined => {
-    if (!options || !manner.retries) return undefined;
+    if (!options) return undefined;
     const { kind, attempts, values, parameterized, revertAll, hopeless, decisions, fails, revertFails, wants } =
       options;
     const provides = options.provides && kind !== 'alwaysRevert';
@@ -210,7 +199,7 @@ function toSpec(raw: RawFlow, manner: Manner): FlowSpec {
       name,
       requires,
       optional: likes === undefined ? [] : pick(visible, [likes]).filter((one) => !requires.includes(one)),
-      mayFail: manner.mayFail && mayFail,
+      mayFail,
       retry: retrySpec(`${name}_retry`, own, []),
     };
   };
