@@ -289,9 +289,10 @@ export class Resolution {
     return (stuck.length > 0 ? stuck : failed).map(({ name }) => name).sort();
   }
 
-  /** The histories of the controllers, and of the tasks with a retry, that are not reverted. */
+  /** The histories of the controllers and of the tasks with a retry that have run; those of what is reverted are empty. */
   get histories(): Record<string, { value: unknown; failures: string[] }[]> {
-    const known = this.order.atoms.filter(({ retry, state }) => retry && (state === 'SUCCESS' || state === 'FAILURE'));
+    const ended: State[] = ['SUCCESS', 'FAILURE', 'REVERTED'];
+    const known = this.order.atoms.filter(({ retry, state }) => retry && ended.includes(state));
     const plain = ({ value, failures }: Attempt) => ({ value, failures: [...failures].sort() });
     return Object.fromEntries(known.map(({ name, history }) => [name, history.map(plain)]));
   }
