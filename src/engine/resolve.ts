@@ -35,7 +35,6 @@ export class Resolver {
   ask(atom: number, failure: Failure): Answer | undefined {
     const { atoms, retries } = this.#plan;
     const { retry, mayFail } = atoms[atom];
-    const everything = this.unresolved(atom);
     let local: Answer | undefined;
     let cause = failure;
     if (retry) {
@@ -55,7 +54,7 @@ export class Resolver {
       if (answer === undefined) cause = this.#ledger.failures.get(controller)!;
       else if (!this.#deferReverts) local ??= { ...GIVE_UP, range: rangeOf(this.#plan, controller) };
     }
-    return local ?? everything;
+    return local ?? this.unresolved(atom);
   }
 
   /** What becomes of a failure if nobody is asked. */

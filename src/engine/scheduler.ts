@@ -32,7 +32,10 @@ export interface FailureOptions {
    * flow. If not, and none of those decides otherwise, only the flow of that retry is reverted. Default: `true`.
    */
   readonly deferReverts?: boolean | undefined;
-  /** Whether nothing is retried and nothing is reverted: the flow ends as a failure, and runs what is left when it runs again. Default: `false`. */
+  /**
+   * Whether nothing is retried and nothing is reverted: the flow ends as a failure, and runs what is left when it runs again.
+   * Default: `false`.
+   */
   readonly neverResolve?: boolean | undefined;
 }
 
@@ -99,10 +102,14 @@ export class Scheduler {
     const stopped = [...ledger.rollbacks];
     if (options.reverting) ledger.verdict = whole(plan);
     else if (failures.neverResolve) this.#revive();
-    if (ledger.verdict !== undefined && (ledger.reverting || options.reverting || (this.#stops && !this.#nested)))
+    const unresolved = ledger.verdict !== undefined;
+    if (unresolved && (ledger.reverting || options.reverting || (this.#stops && !this.#nested))) {
       this.#revert();
-    else if (this.concurrent || ledger.verdict !== undefined) this.#start(this.#readySet());
-    else this.#frontier = new Walk(plan, ledger, this.#decider);
+    } else if (this.concurrent || unresolved) {
+      this.#start(this.#readySet());
+    } else {
+      this.#frontier = new Walk(plan, ledger, this.#decider);
+    }
     // What was stopped while it was rolled back goes on with that, unless what was just asked has come to something else.
     for (const [retry, rollback] of stopped) {
       if (ledger.rollbacks.get(retry) === rollback) this.#retreat(rollback.range, retry, rollback.retryAfter);

@@ -1,4 +1,7 @@
-/** Which atoms are ready to be reverted: what waited for an atom goes before it, and of several the one that finished last goes first. */
+/**
+ * Which atoms are ready to be reverted: what waited for an atom goes before it, and of several the one that finished last goes
+ * first.
+ */
 import { IntHeap, type Plan, predecessors, type Range } from '../plan/index.js';
 import type { Place } from './frontier.js';
 import type { Ledger } from './ledger.js';

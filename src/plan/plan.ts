@@ -73,8 +73,9 @@ export interface PlanInput {
 /**
  * A compiled flow: names resolved to numbers, once, in flat arrays.
  *
- * Atoms are numbered `0 .. size` in the order of declaration, depth first; the retry of a flow comes before its items. From `size` on come *joints*: nodes without work
- * through which nested flows are connected, so that 1,000 tasks before 1,000 others make 2,000 edges and not a million.
+ * Atoms are numbered `0 .. size` in the order of declaration, depth first; the retry of a flow comes before its items. From `size`
+ * on come *joints*: nodes without work through which nested flows are connected, so that 1,000 tasks before 1,000 others make 2,000
+ * edges and not a million.
  *
  * A *source*, in `args` and `outputs`, is the number of the atom whose whole result is meant; from `size` on, the index of a
  * pick; below zero, a constant of the atom or an input of the flow.
