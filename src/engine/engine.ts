@@ -243,7 +243,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   }
 
   [inspect.custom](depth: unknown, options: InspectOptions): string {
-    return describeEngine(this.#flow, this.#state, this.#ledger?.states, depth, options);
+    return describeEngine(this.#flow, this.#state, this.#ledger, depth, options);
   }
 
   get #observed(): boolean {

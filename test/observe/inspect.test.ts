@@ -1,6 +1,6 @@
 /** What `util.inspect` and `console.log` show of tasks, flows, engines and plans. */
 import { inspect } from 'node:util';
-import { type FlowItem, graph, linear, load, task, times, unordered } from 'millrace';
+import { dynamic, each, type FlowItem, graph, linear, load, task, times, unordered } from 'millrace';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { task as definedTask } from '../../src/atoms/index.js';
@@ -216,6 +216,30 @@ overEveryEngine((test, options) => {
     );
     assert.is(shown, expected);
   });
+});
+
+test('an engine shows what has become of the flows that regions have built', async () => {
+  const even = task({
+    name: 'even',
+    requires: 'n',
+    mayFail: true,
+    execute({ n }: { n: number }) {
+      if (n % 2 === 1) throw new Error('odd');
+    },
+  });
+  const built = dynamic('built', { build: () => named('inside') });
+  const engine = load(linear('flow', each(even, { over: 'list', as: 'n' }), built), {
+    ...{ engine: 'serial', inputs: { list: [1, 2, 4] } },
+  });
+  const shown = () => inspect(engine).replace(/ \([^()]*\)$/gm, '');
+  assert.is(shown(), lines("Engine (PENDING) of Flow 'flow'", "├─ Task 'even'", "└─ Task 'built'"));
+  await engine.run();
+  const expected = lines(
+    "Engine (SUCCESS) of Flow 'flow': 2 SUCCESS",
+    "├─ Task 'even': SUCCESS, within it 2 SUCCESS, 1 FAILURE",
+    "└─ Task 'built': SUCCESS, within it SUCCESS",
+  );
+  assert.is(shown(), expected);
 });
 
 test('the states of what follows a flow that is not opened are its own', async () => {
