@@ -60,8 +60,10 @@ export class InlineRunner {
     const task = scheduler.plan.atoms[atom];
     const name = named(scheduler.plan, atom);
     const region = scheduler.plan.regions && task.region !== undefined;
-    // A region is reverted as long as that takes: its tasks have timeouts of their own.
-    const timeout = region && scheduler.reverts(atom) ? Infinity : this.#host.timeoutOf(task);
+    let timeout = this.#host.timeoutOf(task);
+    // A region is reverted as long as that takes: its tasks have timeouts of their own. What does nothing cannot be late.
+    const timeless = region || task.definition.revert === undefined;
+    if (timeout !== Infinity && timeless && scheduler.reverts(atom)) timeout = Infinity;
     const started = timeout === Infinity ? 0 : performance.now();
     const context = new LocalContext(this.#contextHost, name, this.#starting);
     let result: unknown;

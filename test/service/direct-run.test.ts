@@ -178,9 +178,8 @@ overBoth((test, make) => {
         throw new Error('Woot!');
       },
     });
-    const error = await rejection(make(task({ name: 'bad', timeout: 1, execute: () => bad })).run());
+    const error = await rejection(make(task({ name: 'bad', timeout: 60_000, execute: () => bad })).run());
     assert.is(error.message, 'Woot!');
-    await new Promise((resolve) => setTimeout(resolve, 5)); // and its timeout is not waited for
   });
 
   test('a task tells its progress, held to its bounds, and logs', async () => {
