@@ -62,8 +62,9 @@ export class InlineRunner {
     const region = scheduler.plan.regions && task.region !== undefined;
     let timeout = this.#host.timeoutOf(task);
     // A region is reverted as long as that takes: its tasks have timeouts of their own. What does nothing cannot be late.
-    const timeless = region || task.definition.revert === undefined;
-    if (timeout !== Infinity && timeless && scheduler.reverts(atom)) timeout = Infinity;
+    if (timeout !== Infinity && (region || task.definition.revert === undefined) && scheduler.reverts(atom)) {
+      timeout = Infinity;
+    }
     const started = timeout === Infinity ? 0 : performance.now();
     const context = new LocalContext(this.#contextHost, name, this.#starting);
     let result: unknown;

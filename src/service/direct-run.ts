@@ -202,9 +202,9 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
   #start(atom: number): Promise<void> | undefined {
     const task = this.#plan.atoms[atom];
     const { abortGrace, taskTimeout } = this.#setup;
+    let timeout = task.timeout ?? taskTimeout;
     // What does nothing cannot be late.
-    const timeless = task.definition.revert === undefined && this.#ledger.reverts(atom);
-    const timeout = timeless ? Infinity : (task.timeout ?? taskTimeout);
+    if (timeout !== Infinity && task.definition.revert === undefined && this.#ledger.reverts(atom)) timeout = Infinity;
     const started = timeout === Infinity ? 0 : performance.now();
     const context = new LocalContext(this.#host, task, undefined);
     let result: unknown;
