@@ -20,6 +20,7 @@ import {
   TAKEN_BACK,
   type ToWorker,
   WAITING,
+  type WireFailures,
   type WireRevert,
   type WireShape,
 } from '../src/wire/index.js';
@@ -171,7 +172,7 @@ class Server implements ContextHost {
         const given = args.next(shape.params);
         const { execute, revert } = shape.definition;
         let result = packet.revert
-          ? revert!(revertArguments(given, ...revertExtras(packet.revert)), context)
+          ? revert!(revertArguments(given, ...revertExtras(packet.revert, this.#failuresOf(packet))), context)
           : execute(given, context);
         if (isThenable(result)) result = await result;
         this.#results.push(result);
@@ -186,6 +187,10 @@ class Server implements ContextHost {
       this.#note(shape.id, now - last);
       last = now;
     }
+  }
+
+  #failuresOf({ run, revert }: Packet): WireFailures {
+    return this.#kept.get(run, revert!.flowFailures) as WireFailures;
   }
 
   /** A member that others see, or wait for, must not hide what has become of those before it, nor that it runs. */
@@ -263,11 +268,25 @@ class ArgumentReader {
   }
 }
 
-function revertExtras({ names, keys, result, failure, flowFailures }: WireRevert) {
-  const decoded = (task: string, error: EncodedError) => new Failure(task, decodeError(error) as Error);
-  const failures = Object.fromEntries(flowFailures.map(([task, error]) => [task, decoded(task, error)]));
+function revertExtras({ names, keys, result, failure }: WireRevert, failures: WireFailures) {
   return [
     { names, keys },
-    { result: failure ? decoded(failure.task, failure.error) : result, flowFailures: failures },
+    { result: failure ? decoded(failure.task, failure.error) : result, flowFailures: flowFailuresOf(failures) },
   ] as const;
+}
+
+/** What all that is reverted because of the same failures is told of them. */
+const toldOf = new WeakMap<WireFailures, Readonly<Record<string, Failure>>>();
+
+function flowFailuresOf(failures: WireFailures): Readonly<Record<string, Failure>> {
+  let told = toldOf.get(failures);
+  if (!told) {
+    told = Object.freeze(Object.fromEntries(failures.map(([task, error]) => [task, decoded(task, error)])));
+    toldOf.set(failures, told);
+  }
+  return told;
+}
+
+function decoded(task: string, error: EncodedError): Failure {
+  return new Failure(task, decodeError(error) as Error);
 }

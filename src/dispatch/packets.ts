@@ -8,7 +8,7 @@
 import type { Shape, TaskAtom } from '../atoms/index.js';
 import type { ReadySet, RunHost, Scheduler } from '../engine/index.js';
 import { CONSTANT, INPUT, nameOf } from '../plan/index.js';
-import { BY_VALUE, encodeError, type WireRevert } from '../wire/index.js';
+import { BY_VALUE, encodeError, type WireFailures, type WireRevert } from '../wire/index.js';
 import type { Draft, Lane } from './lane.js';
 
 /** How long a packet is meant to take, in ms. */
@@ -39,6 +39,8 @@ export class Packer {
   /** In a flow with retries: for each source, when the atom that gave the value had finished, and the number of the value. */
   readonly #values = new Map<number, { readonly finished: number; readonly number: number }>();
   #valueCount: number;
+  /** All that had failed when something was reverted last. A thread is sent it once, however many it reverts. */
+  #failures: { readonly all: object; readonly number: number; readonly encoded: WireFailures } | undefined;
 
   constructor(host: RunHost, run: number) {
     this.#host = host;
@@ -99,6 +101,11 @@ export class Packer {
     const tasks = atoms.map((atom) => plan.atoms[atom]);
     const timed = this.#host.timeoutOf(tasks[0]) !== Infinity;
     const args = this.#arguments(atoms, lane, reverting);
+    const revert = reverting ? this.#revert(atoms[0], tasks[0]) : undefined;
+    if (revert && !lane.keeps(this.#run, revert.flowFailures)) {
+      args.keep ??= new Map();
+      args.keep.set(revert.flowFailures, this.#failures!.encoded);
+    }
     const expected = timed ? Number.NaN : tasks.reduce((sum, { shape }) => sum + shape.cost.mean, 0);
     return {
       ...args,
@@ -108,7 +115,7 @@ export class Packer {
       names: atoms.map((atom) => nameOf(plan, atom)).join('\n'),
       budget: Math.max(BUDGET, 2 * expected || 0),
       timed,
-      revert: reverting ? this.#revert(atoms[0], tasks[0]) : undefined,
+      revert,
       expected: reverting ? Number.NaN : expected,
     };
   }
@@ -222,11 +229,15 @@ export class Packer {
   #revert(atom: number, { provision }: TaskAtom): WireRevert {
     const { result, flowFailures } = this.#scheduler.ledger.revertExtrasOf(atom);
     const failure = this.#scheduler.ledger.failures.get(atom);
+    if (this.#failures?.all !== flowFailures) {
+      const encoded = Object.entries(flowFailures).map(([task, { error }]) => [task, encodeError(error)] as const);
+      this.#failures = { all: flowFailures, number: this.#valueCount++, encoded };
+    }
     return {
       ...provision,
       result: failure ? undefined : result,
       failure: failure && { task: failure.task, error: encodeError(failure.error) },
-      flowFailures: Object.entries(flowFailures).map(([task, { error }]) => [task, encodeError(error)]),
+      flowFailures: this.#failures.number,
     };
   }
 }

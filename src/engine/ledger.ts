@@ -77,6 +77,8 @@ export class Ledger {
 
   readonly #plan: Plan;
   readonly #attempts = new Map<number, Attempts>();
+  /** What was made of the failures last, until there are others. */
+  #told: { readonly around: object | undefined; readonly all: Readonly<Record<string, Failure>> } | undefined;
 
   /** `outer`: the ledger of the flow that holds the region whose flow this is. */
   constructor(binding: Binding, outer?: Ledger) {
@@ -178,6 +180,7 @@ export class Ledger {
       if (this.states[atom] === RUNNING) this.finished[atom] = ++this.finishedCount;
       this.states[atom] = FAILURE;
       this.failures.set(atom, failure);
+      this.#told = undefined;
       if (this.#plan.atoms[atom].controller) this.#attemptsOf(atom).failure = failure;
     }
     return failure;
@@ -215,6 +218,7 @@ export class Ledger {
     this.states[atom] = PENDING;
     this.results[atom] = undefined;
     this.failures.delete(atom);
+    this.#told = undefined;
     this.revertResults.delete(atom);
     this.revertFailures.delete(atom);
     this.#attempts.delete(atom);
@@ -227,6 +231,7 @@ export class Ledger {
     this.states[retry] = RETRYING;
     this.results[retry] = undefined;
     this.failures.delete(retry);
+    this.#told = undefined;
   }
 
   /** Whether an atom has failed, and the flow goes on without its values. */
@@ -277,9 +282,7 @@ export class Ledger {
 
   /** What an atom's `revert` is given in any case. */
   revertExtrasOf(atom: number): RevertExtras {
-    const flowFailures: Record<string, Failure> = {};
-    this.#addFailures(flowFailures);
-    return { result: this.failures.get(atom) ?? this.results[atom], flowFailures };
+    return { result: this.failures.get(atom) ?? this.results[atom], flowFailures: this.#flowFailures };
   }
 
   /** The value of a source that is an atom or a pick. */
@@ -317,6 +320,7 @@ export class Ledger {
     this.intentions.fill(EXECUTE);
     this.results.fill(undefined);
     this.failures.clear();
+    this.#told = undefined;
     this.revertResults.clear();
     this.revertFailures.clear();
     this.progress.clear();
@@ -331,10 +335,17 @@ export class Ledger {
     this.directory.clear();
   }
 
-  /** Those of the flows around it, too. */
-  #addFailures(failures: Record<string, Failure>): void {
-    if (this.#outer) this.#outer.#addFailures(failures);
-    for (const failure of this.severe) failures[failure.task] = failure;
+  /**
+   * What has failed, here and in the flows around, by name: one object for all that are reverted because of it, as there may be as many
+   * of them as there are failures.
+   */
+  get #flowFailures(): Readonly<Record<string, Failure>> {
+    const around = this.#outer === undefined ? undefined : this.#outer.#flowFailures;
+    if (this.#told === undefined || this.#told.around !== around) {
+      const own = this.severe.map((failure) => [failure.task, failure] as const);
+      this.#told = { around, all: Object.freeze({ ...around, ...Object.fromEntries(own) }) };
+    }
+    return this.#told.all;
   }
 
   #attemptsOf(retry: number): Attempts {

@@ -76,8 +76,12 @@ export interface WireRevert {
   readonly keys: readonly (string | number)[] | undefined;
   readonly result: unknown;
   readonly failure: { readonly task: string; readonly error: EncodedError } | undefined;
-  readonly flowFailures: readonly (readonly [task: string, error: EncodedError])[];
+  /** The number of the {@link WireFailures} among the values that the thread keeps. */
+  readonly flowFailures: number;
 }
+
+/** All that has failed in a flow. */
+export type WireFailures = readonly (readonly [task: string, error: EncodedError])[];
 
 export type ToWorker =
   | Packet
