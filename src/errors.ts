@@ -91,9 +91,12 @@ export type RunErrorCode =
   | 'ERR_MILLRACE_TASK_NOT_FOUND' // the module was imported, and has no such task
   | 'ERR_MILLRACE_TIMEOUT' // the task took longer than its `timeout`
   | 'ERR_MILLRACE_TOO_DEEP' // regions have built flows within flows without end
+  | 'ERR_MILLRACE_TOO_LARGE' // a value takes more bytes than may be stored
   | 'ERR_MILLRACE_UNCLONEABLE_INPUT' // an input cannot be sent to a worker
   | 'ERR_MILLRACE_UNCLONEABLE_RESULT' // a result cannot be sent back from a worker
   | 'ERR_MILLRACE_UNHANDLED_ERROR' // an unhandled rejection or uncaught exception in the worker
+  | 'ERR_MILLRACE_UNREADABLE' // what is stored is damaged, or written by a newer version
+  | 'ERR_MILLRACE_UNSTORABLE' // there is no way to store a value: a function, a promise, ...
   | 'ERR_MILLRACE_WORKER_EXIT' // the worker ended: process.exit(), terminated, ...
   | 'ERR_MILLRACE_WORKER_MEMORY' // the worker ran out of memory
   | 'ERR_MILLRACE_WORKER_START'; // workers cannot be started

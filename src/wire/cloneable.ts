@@ -11,25 +11,29 @@ export interface Uncloneable {
   readonly type: string;
 }
 
-/** One object met on the walk, and the step that led to it. The path is only written for the object that is reported. */
-interface Place {
-  readonly value: object;
-  readonly parent: Place | undefined;
+/** The step that leads to a place in a value, and from where. The path is only written for what is reported. */
+export interface Way {
+  readonly parent: Way | undefined;
   readonly step: Step;
   readonly key: unknown;
+}
+
+/** One object met on the walk. */
+interface Place extends Way {
+  readonly value: object;
   readonly depth: number;
 }
 
-type Step = 'property' | 'index' | 'map key' | 'map value' | 'set item';
+export type Step = 'property' | 'index' | 'map key' | 'map value' | 'set item';
 
 /** Far deeper than structured clone goes (it gives up at some thousand levels), so that getters which make new objects end too. */
 const DEEPEST = 200_000;
 
 const TOO_DEEP = 'value that is nested too deeply';
-const THROWING = 'getter that throws';
+export const THROWING = 'getter that throws';
 
 /** What structured clone always refuses, whatever is in it. Anything that is not listed is tried instead, see `tryOut`. */
-const refused: readonly (readonly [string, (value: unknown) => boolean])[] = [
+export const refused: readonly (readonly [string, (value: unknown) => boolean])[] = [
   ['Promise', types.isPromise],
   ['WeakMap', types.isWeakMap],
   ['WeakSet', types.isWeakSet],
@@ -208,7 +212,7 @@ function isInstance<T>(error: unknown, Class: new () => T): error is T {
 }
 
 /** Node 20 has no `buffer.detached`. */
-function isDetached(buffer: ArrayBufferLike): boolean {
+export function isDetached(buffer: ArrayBufferLike): boolean {
   try {
     new Uint8Array(buffer, 0, 0);
     return false;
@@ -221,7 +225,8 @@ function ownValue(object: object, key: string): unknown {
   return Object.getOwnPropertyDescriptor(object, key)?.value;
 }
 
-function nameOf(value: object): string {
+/** The name of its class, or of the kind of object it is. Never throws. */
+export function nameOf(value: object): string {
   try {
     for (let prototype = value; prototype !== null; prototype = Object.getPrototypeOf(prototype)) {
       const owner = ownValue(prototype, 'constructor');
@@ -238,9 +243,10 @@ function report(place: Place, type: string): Uncloneable {
   return { path: pathOf(place), type };
 }
 
-function pathOf(place: Place): string {
+/** The way as one would write it, `''` at its start. */
+export function pathOf(way: Way): string {
   const steps: string[] = [];
-  for (let at = place; at.parent; at = at.parent) steps.push(written(at.step, at.key));
+  for (let at = way; at.parent; at = at.parent) steps.push(written(at.step, at.key));
   return steps.reverse().join('');
 }
 

@@ -146,6 +146,37 @@ function whyLost(thrown: unknown): string {
   return `which cannot be sent to another thread${reason}`;
 }
 
+/** What an error is made of: as {@link EncodedObject}, but its properties hold what they hold. */
+export interface ErrorParts extends Omit<EncodedObject, 'properties'> {
+  readonly properties: readonly (Omit<EncodedProperty, 'value'> & { readonly value: unknown })[];
+}
+
+/** Reads an error. What cannot be read is left out, and texts over 1 MiB are cut. Never throws. */
+export function partsOf(error: Error): ErrorParts {
+  const lineage = lineageOf(error);
+  const keys = ownKeys(error);
+  const stack = read(error, 'stack');
+  return {
+    ...lineage,
+    stack: typeof stack === 'string' ? cut(stack) : undefined,
+    properties: keys.flatMap((key) => (skipped.has(key) ? [] : propertyOf(error, key))),
+    inherited: inheritedOf(error, keys, lineage.base),
+  };
+}
+
+function propertyOf(error: Error, key: string | symbol): ErrorParts['properties'] {
+  const name = typeof key === 'string' ? key : Symbol.keyFor(key);
+  if (name === undefined) return [];
+  try {
+    const value = (error as unknown as Record<string | symbol, unknown>)[key];
+    const enumerable = Object.prototype.propertyIsEnumerable.call(error, key);
+    const held = key === 'message' && typeof value === 'string' ? cut(value) : value;
+    return [{ key: name, symbol: typeof key === 'symbol', enumerable, value: held }];
+  } catch {
+    return []; // a getter that throws
+  }
+}
+
 /** Collects an error and all that hang on it. The list is its own queue: each is written after the one that leads to it. */
 class Encoder {
   readonly #sources: Error[] = [];
@@ -160,37 +191,17 @@ class Encoder {
   }
 
   #object(error: Error, depth: number): EncodedObject {
-    const lineage = lineageOf(error);
-    const keys = ownKeys(error);
+    const parts = partsOf(error);
     const properties: EncodedProperty[] = [];
-    for (const key of keys) {
-      const property = skipped.has(key) ? undefined : this.#property(error, key, lineage.base, depth);
-      if (property) properties.push(property);
+    for (const property of parts.properties) {
+      const value = this.#value(property.key, property.value, parts.base, depth);
+      if (value) properties.push({ ...property, value });
     }
-    const stack = read(error, 'stack');
-    return {
-      ...lineage,
-      stack: typeof stack === 'string' ? cut(stack) : undefined,
-      properties,
-      inherited: inheritedOf(error, keys, lineage.base),
-    };
-  }
-
-  #property(error: Error, key: string | symbol, base: string, depth: number): EncodedProperty | undefined {
-    const name = typeof key === 'string' ? key : Symbol.keyFor(key);
-    if (name === undefined) return undefined;
-    try {
-      const value = this.#value(key, (error as unknown as Record<string | symbol, unknown>)[key], base, depth);
-      const enumerable = Object.prototype.propertyIsEnumerable.call(error, key);
-      return value && { key: name, symbol: typeof key === 'symbol', enumerable, value };
-    } catch {
-      return undefined; // a getter that throws
-    }
+    return { ...parts, properties };
   }
 
   /** Of what an error refers to, a note takes the place; any other property that cannot travel is left out. */
-  #value(key: string | symbol, value: unknown, base: string, depth: number): EncodedValue | undefined {
-    if (key === 'message' && typeof value === 'string') return { kind: 'plain', value: cut(value) };
+  #value(key: string, value: unknown, base: string, depth: number): EncodedValue | undefined {
     if (key === 'errors' && Array.isArray(value)) {
       const first = firstOf(value);
       if (isAggregate(base) || first.some(isError)) return this.#list(first, value.length, depth);
@@ -328,9 +339,14 @@ export function decodeError(encoded: EncodedError, callerStack?: string): unknow
     if (callerStack !== undefined) define(error, 'stack', joinStacks(header, callerStack), false);
     return error;
   }
+  return decodeErrors(encoded.errors, callerStack)[0];
+}
+
+/** Errors that refer to each other; the first is the one that `callerStack` is about. */
+export function decodeErrors(objects: readonly EncodedObject[], callerStack?: string): Error[] {
   // All of them first, for they refer to each other.
-  const errors = withoutTraces(() => encoded.errors.map(create));
-  encoded.errors.forEach((object, index) => {
+  const errors = withoutTraces(() => objects.map(create));
+  objects.forEach((object, index) => {
     const error = errors[index]!;
     // The stack before the rest: it is made of name and message when it is first touched, and these may be anything.
     const stack = object.stack ?? headerOf(object);
@@ -344,7 +360,7 @@ export function decodeError(encoded: EncodedError, callerStack?: string): unknow
       if (!skipped.has(key) && read(error, key) !== expected) define(error, key, expected, false);
     }
   });
-  return errors[0];
+  return errors;
 }
 
 /** An empty error of the right class; of Millrace's, without running their constructors, whose arguments are not known. */
