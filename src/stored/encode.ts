@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { types } from 'node:util';
 import { History } from '../atoms/index.js';
 import { ArgumentError, RunError, received } from '../errors.js';
@@ -89,8 +90,8 @@ class Encoder {
     try {
       text = GRAPH_TAG + JSON.stringify(this.#nodes);
     } catch (error) {
-      // There is no longer text than of 512 MiB.
-      if (error instanceof RangeError) checkSize(Number.POSITIVE_INFINITY, this.#options);
+      const { MAX_STRING_LENGTH: limit } = constants;
+      if (error instanceof RangeError) checkSize(limit + 1, { ...this.#options, limit }, ' or more');
       throw error;
     }
     const size = this.#parts.reduce((sum, part) => sum + part.byteLength, Buffer.byteLength(text));
