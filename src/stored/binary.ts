@@ -57,8 +57,9 @@ export function byBuffer(views: readonly View[]): Map<ArrayBufferLike, View[]> {
 
 /** What is stored of a buffer of which a value holds these views, or also the buffer itself. */
 export function piecesOf(buffer: ArrayBufferLike, views: readonly View[], itself: boolean): Piece[] {
-  // What may be the memory that Node.js cuts `Buffer`s from is told by its size.
-  const isOwn = buffer.byteLength !== Buffer.poolSize && views.some(({ node }) => node[0] !== 'Buffer');
+  // What may be the memory that Node.js cuts `Buffer`s from is told by its size, which `Buffer.poolSize` is only about.
+  const pool = Buffer.allocUnsafe(1).buffer;
+  const isOwn = buffer.byteLength !== pool.byteLength && views.some(({ node }) => node[0] !== 'Buffer');
   if (itself || isOwn) return [{ start: 0, end: buffer.byteLength, padding: 0, views: [...views] }];
   const pieces: Piece[] = [];
   for (const one of [...views].sort((a, b) => a.view.byteOffset - b.view.byteOffset)) {

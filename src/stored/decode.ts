@@ -9,7 +9,7 @@ import {
   isError,
   MAX_LINKS,
 } from '../wire/errors.js';
-import { GRAPH_TAG, JSON_TAG, named, type Stored, setOwn, typedArrays } from './format.js';
+import { GRAPH_TAG, isNaming, JSON_TAG, named, type Stored, setOwn, typedArrays } from './format.js';
 
 export interface DecodeOptions {
   /** What to call the stored value in messages. Default: `'The stored value'`. */
@@ -171,6 +171,9 @@ class Decoder {
       field === undefined
         ? []
         : Object.entries(fields(field, 'its properties')).map(([key, slot]) => {
+            if (isNaming(key, symbol) && Array.isArray(slot) && typeof slot[0] === 'number') {
+              throw new ArgumentError(`the ${key} of an error is no object`);
+            }
             return { key, symbol, enumerable, value: value(slot) };
           });
     return {

@@ -6,7 +6,7 @@ import { Failure } from '../failure/index.js';
 import { isDetached, nameOf, pathOf, refused, type Step, THROWING, type Way } from '../wire/cloneable.js';
 import { describe, type ErrorParts, isError, MAX_LINKS, partsOf } from '../wire/errors.js';
 import { byBuffer, bytesOf, type Piece, piecesOf, type View, viewNode } from './binary.js';
-import { GRAPH_TAG, JSON_TAG, LONG_BIGINT, PART, type Slot, type Stored, setOwn } from './format.js';
+import { GRAPH_TAG, isNaming, JSON_TAG, LONG_BIGINT, PART, type Slot, type Stored, setOwn } from './format.js';
 import { hasOnlyItems, treeText } from './tree.js';
 
 export interface EncodeOptions {
@@ -294,8 +294,11 @@ class Encoder {
       node.stack = stack;
     }
     for (const property of properties) {
-      const slot = this.#attempt(source, property.key, property.value) ?? this.#substitute(source, property);
-      if (slot !== undefined) this.#setField(node, fieldOf(property), property.key, slot);
+      const { key, symbol, value } = property;
+      const isLost = isNaming(key, symbol) && typeof value === 'object' && value !== null;
+      let slot = isLost ? undefined : this.#attempt(source, key, value);
+      if (slot === undefined) slot = this.#substitute(source, property);
+      if (slot !== undefined) this.#setField(node, fieldOf(property), key, slot);
     }
     for (const { key, value } of inherited) {
       if (value.kind !== 'plain') continue;
@@ -311,10 +314,13 @@ class Encoder {
   }
 
   /** What stands for what an error refers to and cannot be stored. */
-  #substitute(source: Source, { key, value }: ErrorParts['properties'][number]): Slot | undefined {
-    if (key === 'cause') return lostNote(value);
+  #substitute(source: Source, { key, symbol, value }: ErrorParts['properties'][number]): Slot | undefined {
+    if (key === 'cause' || isNaming(key, symbol)) return lostNote(value);
     if (key !== 'errors' || !Array.isArray(value)) return undefined;
-    const items = Array.from(value, (item) => this.#attempt(source, key, item) ?? lostNote(item));
+    const items = Array.from(value, (item) => {
+      const slot = this.#attempt(source, key, item);
+      return slot === undefined ? lostNote(item) : slot;
+    });
     const place = this.#sources.push({ ...source, value: items }) - 1;
     this.#nodes[place] = ['Array', ...items];
     return [place];

@@ -84,3 +84,8 @@ export function setOwn(object: object, key: string, value: unknown): void {
   if (key !== '__proto__') (object as Record<string, unknown>)[key] = value;
   else Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
 }
+
+/** Whether it is what an error is printed by. That is a primitive, for an error that has itself for a name cannot be printed at all. */
+export function isNaming(key: string, symbol: boolean): boolean {
+  return (key === 'name' || key === 'message') && !symbol;
+}

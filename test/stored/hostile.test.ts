@@ -122,6 +122,8 @@ test('what refers to nothing, or to the wrong thing, is refused with its place',
     ['[1],["Error",{"classes":[1]}]', /the name of its class must be a string/],
     [`[1],["Error",{"classes":${JSON.stringify(Array(200).fill('E'))}}]`, /an error has 1 to 101 classes/],
     ['[1],["Error",{"classes":["Error"],"stack":[1]}]', /its stack must be a string/],
+    ['[1],["Error",{"classes":["Error"],"hidden":{"name":[1]}}]', /the name of an error is no object/],
+    ['[1],["Error",{"classes":["Error"],"inherited":{"message":[1]}}]', /the message of an error is no object/],
     ['[1],["Error",{"classes":["Error"],"hidden":[1]}]', /its properties must be an object/],
   ] as const) {
     refuses(`1[${items}]`, message);
@@ -187,7 +189,12 @@ function mutated(tree: any, choices: readonly [number, unknown][]): unknown {
     };
     walk(tree);
     const [holder, key] = places[choice % places.length]!;
-    Object.defineProperty(holder, key, { value: by, enumerable: true, writable: true, configurable: true });
+    Object.defineProperty(holder, key, {
+      value: structuredClone(by),
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
   }
   return tree;
 }

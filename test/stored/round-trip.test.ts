@@ -197,6 +197,14 @@ test('an error keeps what hangs on it, and loses only what cannot be stored', ()
   assert.instance(back.error.cause, RangeError);
 });
 
+test('an error may have properties that are null or undefined, and no name or message that is an object', () => {
+  const back = pass(Object.assign(new Error('a', { cause: null }), { none: null, missing: undefined, name: { a: 1 } }));
+  assert.is(back.cause, null);
+  assert.is(back.none, null);
+  assert.ok('missing' in back);
+  assert.is(back.name, '[an object, which cannot be stored]');
+});
+
 test('what an error refers to and cannot be stored is described', () => {
   const error = new AggregateError([new TypeError('a'), () => 1], 'b', { cause: Promise.resolve() });
   const back = pass(error);
