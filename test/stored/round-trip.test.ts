@@ -43,6 +43,7 @@ test('what JSON would change is stored otherwise', () => {
       new Date(0),
     ],
     Object.assign([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], { a: 1 }),
+    Object.assign(Array(100).fill(1), { a: 1 }),
     Array.from({ length: 20 }, (_, i) => (i < 19 ? {} : shared)).concat(shared),
     Object.defineProperty({ a: 1 }, 'toJSON', { value: () => 'other' }),
   ]) {
