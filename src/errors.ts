@@ -126,6 +126,31 @@ export type ServiceErrorCode =
   | 'ERR_MILLRACE_SERVICE_CLOSED' // the service has been closed
   | 'ERR_MILLRACE_UNKNOWN_TYPE'; // no task type is registered by that name
 
+/** A flow cannot be recorded, or taken, or read; `flow` is its id. */
+export class StoreError extends Error {
+  declare readonly code: StoreErrorCode;
+  /** The id of the flow. */
+  declare readonly flow?: string;
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    details: ErrorDetails & { readonly flow?: string | undefined } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    describe(this, code, details);
+    if (details.flow !== undefined) Object.assign(this, { flow: details.flow });
+  }
+}
+
+export type StoreErrorCode =
+  | 'ERR_MILLRACE_DUPLICATE_FLOW' // there is a flow with that id
+  | 'ERR_MILLRACE_FLOW_NOT_FOUND' // there is no flow with that id
+  | 'ERR_MILLRACE_LEASE_LOST' // somebody else goes on with the flow, or it was released
+  | 'ERR_MILLRACE_OWNED' // somebody else, who lives, goes on with the flow
+  | 'ERR_MILLRACE_STORE_CORRUPT' // the database is damaged, or is none
+  | 'ERR_MILLRACE_STORE_FULL' // there is no space left
+  | 'ERR_MILLRACE_STORE_READ_ONLY'; // the database may not be written
+
 /**
  * An error whose message is meant for whoever submitted a task: it becomes the message of the task record, and is not an internal
  * error. Any error with `expose: true` is taken so, as is the custom in HTTP frameworks. `code` is `ERR_MILLRACE_EXPOSED`.
@@ -174,7 +199,16 @@ export class WrappedFailure extends AggregateError {
     return flattened(this).values();
   }
 }
-for (const family of [ArgumentError, FlowError, ConfigError, RunError, ServiceError, ExposedError, WrappedFailure]) {
+for (const family of [
+  ArgumentError,
+  FlowError,
+  ConfigError,
+  RunError,
+  ServiceError,
+  StoreError,
+  ExposedError,
+  WrappedFailure,
+]) {
   Object.defineProperty(family.prototype, 'name', { value: family.name, configurable: true, writable: true });
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely } from 'kysely';
+import type { Durability } from '../engine/recording.js';
 import { isMillraceError, ServiceError } from '../errors.js';
 import { type Backend, databaseError } from './backend.js';
 import { openPostgres } from './postgres.js';
@@ -10,6 +11,8 @@ import { openSqlite } from './sqlite.js';
 export interface DatabaseOptions {
   /** How long to wait while the database is locked or cannot be reached, in ms. Default: 30,000. */
   readonly patience?: number;
+  /** What a commit survives. Default: what the database does by itself; with SQLite, the end of the process. */
+  readonly durability?: Durability;
 }
 
 /** The longest pause between two attempts, in ms; the first is 1 ms, and each twice as long as the one before. */
@@ -23,10 +26,11 @@ const LONGEST_PAUSE = 50;
  * @throws {@link ServiceError} `ERR_MILLRACE_DATABASE` when it cannot be opened, when its driver is not installed, or when its
  *   tables are those of a newer Millrace
  */
-export async function openDatabase(url: string, { patience = 30_000 }: DatabaseOptions = {}): Promise<Database> {
+export async function openDatabase(url: string, options: DatabaseOptions = {}): Promise<Database> {
+  const { patience = 30_000, durability } = options;
   const backend = url.startsWith('sqlite:')
-    ? await openSqlite(url.slice('sqlite:'.length))
-    : await openPostgres(url, patience);
+    ? await openSqlite(url.slice('sqlite:'.length), durability ?? 'normal')
+    : await openPostgres(url, patience, durability);
   const database = new Database(backend, patience);
   try {
     await database.run((db) =>
@@ -47,7 +51,8 @@ export async function openDatabase(url: string, { patience = 30_000 }: DatabaseO
 export class Database implements AsyncDisposable {
   /** What this connection is called. */
   readonly holder = randomUUID();
-  readonly #backend: Backend;
+  /** @internal */
+  readonly backend: Backend;
   readonly #patience: number;
   readonly #db: Kysely<Tables>;
   readonly #underWay = new Set<Promise<unknown>>();
@@ -55,7 +60,7 @@ export class Database implements AsyncDisposable {
 
   /** @internal */
   constructor(backend: Backend, patience: number) {
-    this.#backend = backend;
+    this.backend = backend;
     this.#patience = patience;
     this.#db = new Kysely<Tables>({ dialect: backend.dialect });
   }
@@ -67,7 +72,7 @@ export class Database implements AsyncDisposable {
    * @throws {@link ServiceError} `ERR_MILLRACE_DATABASE`
    */
   async run<T>(work: (db: Kysely<Tables>, again: boolean) => Promise<T>): Promise<T> {
-    if (this.#closing) throw new ServiceError('ERR_MILLRACE_DATABASE', `${this.#backend.name} has been closed`);
+    if (this.#closing) throw new ServiceError('ERR_MILLRACE_DATABASE', `${this.backend.name} has been closed`);
     const running = this.#attempt(work);
     this.#underWay.add(running);
     try {
@@ -79,7 +84,7 @@ export class Database implements AsyncDisposable {
 
   /** Whether another connection, of that name, has come to its end. */
   isGone(holder: string): Promise<boolean> {
-    return this.run((db) => this.#backend.isGone(db, holder));
+    return this.run((db) => this.backend.isGone(db, holder));
   }
 
   /** Waits for what is under way. */
@@ -99,8 +104,8 @@ export class Database implements AsyncDisposable {
         return await work(this.#db, again);
       } catch (error) {
         if (isMillraceError(error)) throw error;
-        const { name } = this.#backend;
-        if (!this.#backend.passes(error)) throw databaseError(name, error);
+        const { name } = this.backend;
+        if (!this.backend.passes(error)) throw databaseError(name, error);
         const left = begun + this.#patience - performance.now();
         if (left <= 0) throw databaseError(name, error, ` (for ${this.#patience / 1000} s)`);
         await sleep(Math.min(pause, left));
@@ -113,7 +118,7 @@ export class Database implements AsyncDisposable {
     try {
       await this.#db.destroy();
     } finally {
-      await this.#backend.release();
+      await this.backend.release();
     }
   }
 }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient, sql } from 'kysely';
 import type { Client, ClientConfig, Pool } from 'pg';
+import type { Durability } from '../engine/recording.js';
 import { ArgumentError, ServiceError } from '../errors.js';
 import { type Backend, databaseError } from './backend.js';
 import type { Tables } from './schema.js';
@@ -32,11 +33,15 @@ type Driver = typeof import('pg');
 type Holding = Client & { ref(): void; unref(): void };
 
 /** @throws {@link ArgumentError} when the URL is malformed */
-export async function openPostgres(url: string, patience: number): Promise<Backend> {
+export async function openPostgres(
+  url: string,
+  patience: number,
+  durability: Durability | undefined,
+): Promise<Backend> {
   const name = nameOf(url);
   const driver = await loadDriver();
   try {
-    return new Postgres(name, driver, url, patience);
+    return new Postgres(name, driver, url, patience, durability);
   } catch (error) {
     throw databaseError(name, error); // a certificate cannot be read, ...
   }
@@ -46,13 +51,23 @@ class Postgres implements Backend {
   readonly name: string;
   readonly dialect: PostgresDialect;
   readonly text = 'text collate "C"';
+  readonly blob = 'bytea';
+  readonly serial = 'bigint generated always as identity primary key';
+  readonly small = '';
+  readonly clock = '(extract(epoch from clock_timestamp()) * 1000)::bigint';
   readonly #driver: Driver;
   readonly #config: ClientConfig;
   #key: string | undefined;
   #held: Holding | undefined;
   #released = false;
 
-  constructor(name: string, driver: Driver, connectionString: string, patience: number) {
+  constructor(
+    name: string,
+    driver: Driver,
+    connectionString: string,
+    patience: number,
+    durability: Durability | undefined,
+  ) {
     this.name = name;
     this.#driver = driver;
     this.#config = {
@@ -73,7 +88,8 @@ class Postgres implements Backend {
     pool.on('error', () => {});
     pool.on('connect', (client) => {
       client.on('error', () => {});
-      client.query(`set statement_timeout = ${patience}`).catch(() => {});
+      const settings = durability ? `; set synchronous_commit = ${durability === 'full' ? 'on' : 'off'}` : '';
+      client.query(`set statement_timeout = ${patience}${settings}`).catch(() => {});
     });
     this.dialect = new PostgresDialect({ pool: withoutBroken(pool) });
   }

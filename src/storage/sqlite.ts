@@ -18,26 +18,17 @@ import {
   sql,
   type SqliteDatabase as UnderKysely,
 } from 'kysely';
+import type { Durability } from '../engine/recording.js';
 import { ArgumentError, received, ServiceError } from '../errors.js';
-import { type Backend, databaseError } from './backend.js';
+import { type Backend, type Connection, databaseError } from './backend.js';
 import type { Tables } from './schema.js';
 
-/** What is used of the API of `node:sqlite`. */
-interface Connection {
-  exec(sql: string): void;
-  prepare(sql: string): Statement;
-  close(): void;
-}
-interface Statement {
-  columns(): unknown[];
-  all(...parameters: unknown[]): unknown[];
-  run(...parameters: unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint };
-  iterate(...parameters: unknown[]): IterableIterator<unknown>;
-}
 type DatabaseSync = new (path: string, options?: { readOnly?: boolean }) => Connection;
 
 /** The connections that hold a lock file. One that is only forgotten must not be collected, and thereby closed. */
 const holding = new Set<Connection>();
+
+const SYNCHRONOUS: Readonly<Record<Durability, string>> = { full: 'full', normal: 'normal', none: 'off' };
 
 const BUSY = 5;
 const LOCKED = 6;
@@ -45,7 +36,7 @@ const LOCKED = 6;
 const PROTOCOL = 15;
 
 /** @throws {@link ServiceError} `ERR_MILLRACE_DATABASE`; nothing is made of a file that exists */
-export async function openSqlite(path: string): Promise<Backend> {
+export async function openSqlite(path: string, durability: Durability): Promise<Backend> {
   if (path === '' || path === ':memory:') {
     throw new ArgumentError(
       `The URL of an SQLite database must be 'sqlite:PATH'; received ${received(`sqlite:${path}`)}`,
@@ -56,7 +47,7 @@ export async function openSqlite(path: string): Promise<Backend> {
   try {
     create(file);
     // By whichever path it is opened, the lock files are the same.
-    return new Sqlite(realpathSync(file), driver);
+    return new Sqlite(realpathSync(file), driver, durability);
   } catch (error) {
     throw databaseError(nameOf(file), error);
   }
@@ -66,15 +57,21 @@ class Sqlite implements Backend {
   readonly name: string;
   readonly dialect: SqliteDialect;
   readonly text = 'text';
+  readonly blob = 'blob';
+  readonly serial = 'integer primary key autoincrement';
+  readonly small = 'without rowid';
+  readonly clock = undefined;
   readonly #file: string;
   readonly #Database: DatabaseSync;
+  readonly #synchronous: string;
   #held: { readonly connection: Connection; readonly file: string } | undefined;
 
-  constructor(file: string, Database: DatabaseSync) {
+  constructor(file: string, Database: DatabaseSync, durability: Durability) {
     this.#file = file;
     this.#Database = Database;
+    this.#synchronous = SYNCHRONOUS[durability];
     this.name = nameOf(file);
-    this.dialect = new ImmediateDialect({ database: async () => forKysely(this.#connect()) });
+    this.dialect = new ImmediateDialect({ database: async () => forKysely(this.connect()) });
   }
 
   passes(error: unknown): boolean {
@@ -115,10 +112,10 @@ class Sqlite implements Backend {
     rmSync(file, { force: true });
   }
 
-  #connect(): Connection {
+  connect(): Connection {
     const connection = new this.#Database(this.#file);
     try {
-      connection.exec('pragma busy_timeout = 0; pragma journal_mode = wal; pragma synchronous = normal');
+      connection.exec(`pragma busy_timeout = 0; pragma journal_mode = wal; pragma synchronous = ${this.#synchronous}`);
       return connection;
     } catch (error) {
       connection.close();

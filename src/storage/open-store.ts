@@ -1,0 +1,51 @@
+import type { Durability, FlowStore } from '../engine/recording.js';
+import { ArgumentError, received } from '../errors.js';
+import type { Archive } from './archive.js';
+import { type Database, openDatabase } from './database.js';
+import { MemoryStore } from './memory-store.js';
+import { SqlStore } from './sql-store.js';
+import { storeError } from './store-errors.js';
+
+/** Where flows are recorded, and what has been recorded there. */
+export interface Store extends FlowStore, Archive {}
+
+export interface StoreOptions {
+  /** What a commit survives. Default: `'normal'`. */
+  readonly durability?: Durability | undefined;
+  /** How long to wait while the database is locked or cannot be reached, in ms. Default: 30,000. */
+  readonly patience?: number | undefined;
+  /**
+   * PostgreSQL: after how long somebody else may take a flow whose owner is connected but says nothing, in ms. Default: 30,000.
+   */
+  readonly silence?: number | undefined;
+}
+
+const LEVELS: readonly unknown[] = ['full', 'normal', 'none'] satisfies Durability[];
+
+/**
+ * Opens a place where flows are recorded.
+ *
+ * @param url `memory:`, `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`
+ * @throws {@link ArgumentError} when the URL or an option is malformed
+ * @throws {@link StoreError} or {@link ServiceError} when the database cannot be opened
+ */
+export async function openStore(url: string, options: StoreOptions = {}): Promise<Store> {
+  const { durability = 'normal', patience = 30_000, silence = 30_000 } = options;
+  if (!LEVELS.includes(durability)) {
+    throw new ArgumentError(`durability must be one of ${LEVELS.join(', ')}; received ${received(durability)}`);
+  }
+  if (url === 'memory:') return new MemoryStore();
+  if (!/^(sqlite|postgres|postgresql):/.test(url)) {
+    throw new ArgumentError(
+      `The URL of a store must be 'memory:', 'sqlite:PATH' or 'postgres://USER:PASSWORD@HOST:PORT/DATABASE'; received ${received(url)}`,
+    );
+  }
+  let database: Database | undefined;
+  try {
+    database = await openDatabase(url, { durability, patience });
+    return new SqlStore(database, { silence });
+  } catch (error) {
+    await database?.close();
+    throw storeError(error, 'The database of flows');
+  }
+}
