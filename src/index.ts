@@ -68,6 +68,8 @@ export {
   type RunErrorCode,
   ServiceError,
   type ServiceErrorCode,
+  StoreError,
+  type StoreErrorCode,
   WrappedFailure,
 } from './errors.js';
 export { Failure, type FailureJson } from './failure/index.js';

@@ -168,26 +168,29 @@ export class SqlStore implements FlowStore, Archive, Keeper {
     checkName(id, 'The id of a flow');
     return await this.#run((store) =>
       // All of one moment.
-      store.transaction().execute(async (db) => {
-        if (this.#database.backend.clock) await sql`set transaction isolation level repeatable read`.execute(db);
-        const flow = await db.selectFrom(FLOWS).selectAll().where('id', '=', id).executeTakeFirst();
-        if (!flow) throw flowNotFound(id);
-        const of = flow.key;
-        const atoms = await db.selectFrom('millrace_atoms').selectAll().where('flow', '=', of).execute();
-        const attempts = await db
-          .selectFrom('millrace_attempts')
-          .selectAll()
-          .where('flow', '=', of)
-          .orderBy('n')
-          .execute();
-        const values = await db
-          .selectFrom('millrace_values')
-          .selectAll()
-          .where('flow', '=', of)
-          .orderBy('part')
-          .execute();
-        return recordedFlow(flow, atoms, attempts, values);
-      }),
+      store
+        .transaction()
+        .setIsolationLevel('repeatable read')
+        .setAccessMode('read only')
+        .execute(async (db) => {
+          const flow = await db.selectFrom(FLOWS).selectAll().where('id', '=', id).executeTakeFirst();
+          if (!flow) throw flowNotFound(id);
+          const of = flow.key;
+          const atoms = await db.selectFrom('millrace_atoms').selectAll().where('flow', '=', of).execute();
+          const attempts = await db
+            .selectFrom('millrace_attempts')
+            .selectAll()
+            .where('flow', '=', of)
+            .orderBy('n')
+            .execute();
+          const values = await db
+            .selectFrom('millrace_values')
+            .selectAll()
+            .where('flow', '=', of)
+            .orderBy('part')
+            .execute();
+          return recordedFlow(flow, atoms, attempts, values);
+        }),
     );
   }
 

@@ -16,6 +16,7 @@ import {
   type SqliteDialectConfig,
   SqliteDriver,
   sql,
+  type TransactionSettings,
   type SqliteDatabase as UnderKysely,
 } from 'kysely';
 import type { Durability } from '../engine/recording.js';
@@ -75,9 +76,10 @@ class Sqlite implements Backend {
   }
 
   passes(error: unknown): boolean {
-    const { errcode } = error as { errcode?: unknown };
-    // The upper bits tell more about it.
-    return typeof errcode === 'number' && [BUSY, LOCKED, PROTOCOL].includes(errcode & 0xff);
+    const { errcode, message } = error as { errcode?: unknown; message?: unknown };
+    // The upper bits tell more about it. Some calls of @photostructure/sqlite leave it out.
+    if (typeof errcode === 'number') return [BUSY, LOCKED, PROTOCOL].includes(errcode & 0xff);
+    return message === 'database is locked' || message === 'database table is locked';
   }
 
   /** A transaction keeps others waiting anyway. */
@@ -171,8 +173,9 @@ class ImmediateDialect extends SqliteDialect {
 }
 
 class ImmediateDriver extends SqliteDriver {
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  override async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings = {}): Promise<void> {
+    const begin = settings.accessMode === 'read only' ? 'begin' : 'begin immediate';
+    await connection.executeQuery(CompiledQuery.raw(begin));
   }
 }
 

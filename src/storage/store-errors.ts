@@ -24,6 +24,14 @@ const CODES: Readonly<Record<string | number, StoreErrorCode>> = {
   EDQUOT: FULL,
 };
 
+/** What SQLite says, for the calls of which @photostructure/sqlite leaves the result out. */
+const MESSAGES: Readonly<Record<string, StoreErrorCode>> = {
+  'attempt to write a readonly database': READ_ONLY,
+  'database disk image is malformed': CORRUPT,
+  'database or disk is full': FULL,
+  'file is not a database': CORRUPT,
+};
+
 const ADVICE: Partial<Record<StoreErrorCode, string>> = {
   [FULL]: 'nothing of this is recorded; free some space, and resume the flow',
   [CORRUPT]: 'restore it from a backup; nothing is repaired or made anew by itself',
@@ -36,7 +44,7 @@ export function storeError(error: unknown, name: string, flow?: string): unknown
     error instanceof ServiceError && error.code === 'ERR_MILLRACE_DATABASE' ? (error.cause ?? error) : error;
   const { errcode, code, message } = cause as { errcode?: unknown; code?: unknown; message?: unknown };
   // The upper bits of a result of SQLite tell more about it.
-  const kind = typeof errcode === 'number' ? CODES[errcode & 0xff] : CODES[String(code)];
+  const kind = typeof errcode === 'number' ? CODES[errcode & 0xff] : (CODES[String(code)] ?? MESSAGES[String(message)]);
   if (!kind) return error;
   const what = cause === error ? `${name}: ${message}` : (error as ServiceError).message;
   return new StoreError(kind, `${what}; ${ADVICE[kind]}`, { cause, flow });

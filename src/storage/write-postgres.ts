@@ -26,7 +26,7 @@ export async function writePostgres(
     const found = await db
       .selectFrom('millrace_flows')
       .select(['epoch', 'seq'])
-      .where('id', '=', lease.id)
+      .where('key', '=', lease.key)
       .executeTakeFirst();
     // An earlier attempt whose answer was lost has been carried out.
     if (found?.epoch !== lease.epoch || found.seq !== changes.seq) throw lease.lose();
@@ -40,14 +40,15 @@ class CommitStatement {
   readonly #key: string;
 
   constructor(clock: string, lease: FlowLease, changes: Changes, writes: Writes) {
+    this.#key = `${this.#bind(lease.key)}::bigint`;
+    const seq = `${this.#bind(changes.seq)}::bigint`;
     const columns = ['updated_at', ...masked(FLOW_COLUMNS, changes.flow?.mask ?? 0)];
     const values = [Date.now(), ...writes.flow];
     const set = columns.map((column, i) => `${column} = ${this.#bind(values[i])}`).join(', ');
     this.#parts.push(
-      `held as (update millrace_flows set seq = ${this.#bind(changes.seq)}, beat_at = ${clock}, ${set}
-        where id = ${this.#bind(lease.id)} and epoch = ${this.#bind(lease.epoch)} and seq < ${this.#bind(changes.seq)} returning 1)`,
+      `held as (update millrace_flows set seq = ${seq}, beat_at = ${clock}, ${set}
+        where key = ${this.#key} and epoch = ${this.#bind(lease.epoch)} and seq < ${seq} returning 1)`,
     );
-    this.#key = `${this.#bind(lease.key)}::bigint`;
     if (changes.removed.size > 0) this.#delete('millrace_atoms', 'name', [[...changes.removed]]);
     this.#forget(writes);
     this.#upsertAll(

@@ -69,7 +69,7 @@ export class SqliteWriter {
 
   /** Whether the commit is to be carried out; it is not when it has been. Nobody else can write now. */
   #isHeld(lease: FlowLease, { seq }: Changes): boolean {
-    const found = this.#prepared('select epoch, seq from millrace_flows where id = ?').get(lease.id) as
+    const found = this.#prepared('select epoch, seq from millrace_flows where key = ?').get(lease.key) as
       | { epoch: number; seq: number }
       | undefined;
     if (found?.epoch !== lease.epoch) throw lease.lose();
