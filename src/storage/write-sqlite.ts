@@ -1,7 +1,4 @@
-/**
- * Commits to SQLite: prepared statements on a connection of their own, without anything in between. Measured on a slow core, with
- * `durability: 'normal'`: about 3 us a row, and 50 us a commit.
- */
+/** Commits to SQLite: prepared statements on a connection of their own, without anything in between. */
 import type { Connection, Statement } from './backend.js';
 import { masked, noteLarge, writesOf } from './cells.js';
 import { ATOM_COLUMNS, ATTEMPT_COLUMNS, type Changes, FLOW_COLUMNS } from './changes.js';
