@@ -80,6 +80,7 @@ export type RunErrorCode =
   | 'ERR_MILLRACE_BAD_LIST' // what a region goes over is no list, or is empty or too long
   | 'ERR_MILLRACE_BAD_RESULT' // a task did not return what it says it provides
   | 'ERR_MILLRACE_CLOSED' // the engine or the pool has been closed
+  | 'ERR_MILLRACE_INTERRUPTED' // the process ended while a task ran, and the flow is reverted
   | 'ERR_MILLRACE_INVALID_STATE' // not now: the engine is running, closed, not compiled, ...
   | 'ERR_MILLRACE_MODULE_LOAD' // a worker could not import the task's module
   | 'ERR_MILLRACE_NO_ATTEMPT' // a retry has no value left to try with

@@ -3,7 +3,7 @@ import type { Dataflow, Simplify } from './atoms/index.js';
 import { type Config, type ConfigOptions, configure } from './config/index.js';
 import { InlineDispatcher } from './dispatch/inline.js';
 import { Pool, sharedPool } from './dispatch/shared.js';
-import { type Connection, Engine, type FailureOptions } from './engine/index.js';
+import { type Connection, Engine, type FailureOptions, type RecordOptions } from './engine/index.js';
 import { ArgumentError, received } from './errors.js';
 import type { InputsOf, RunFunction } from './flows/index.js';
 
@@ -24,6 +24,8 @@ export interface RunOptions extends ConfigOptions, FailureOptions {
 export interface LoadOptions<Inputs = Record<string, unknown>> extends RunOptions {
   /** What the flow needs, by name. */
   readonly inputs?: Inputs;
+  /** Where the flow is recorded, so that it can be resumed. Default: it is not. */
+  readonly record?: RecordOptions;
 }
 
 /**
@@ -39,13 +41,14 @@ export function load<Needs, Gives>(
   flow: Dataflow<Needs, Gives>,
   options: LoadOptions<InputsOf<Needs>> = {},
 ): Engine<Simplify<Gives>> {
-  const { inputs, signal, pool, services, failurePolicy, deferReverts, neverResolve, ...settings } =
+  const { inputs, record, signal, pool, services, failurePolicy, deferReverts, neverResolve, ...settings } =
     checkOptions(options);
   return new Engine<Simplify<Gives>>(flow, {
     inputs: inputs === undefined ? {} : inputs,
     signal,
     services: services ?? {},
     failures: { failurePolicy, deferReverts, neverResolve },
+    record,
     connect: () => {
       const ready = configure(settings);
       return ready instanceof Promise ? ready.then((late) => connect(late, pool)) : connect(ready, pool);

@@ -71,6 +71,7 @@ export class InlineRunner {
     this.#starting = context;
     scheduler.begin(atom);
     try {
+      scheduler.ledger.journal?.commit();
       if (region) result = this.#host.runChild(atom, context.signal);
       else result = callAtom(scheduler.ledger, atom, task, context);
       if (isThenable(result)) {

@@ -290,6 +290,11 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       this.#revertHere(atoms[0]);
       return;
     }
+    const { ledger } = this.#scheduler;
+    if (ledger.journal) {
+      for (const atom of atoms) ledger.journal.announce(ledger, atom);
+      ledger.journal.commit();
+    }
     try {
       this.#flights.add(lane.send(this.#packer.draft(atoms, lane), this));
     } catch (error) {

@@ -13,6 +13,7 @@ import { Ledger } from './ledger.js';
 import { atomsWithChildren, withChildren } from './nesting.js';
 import { onAbort } from './on-abort.js';
 import { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
+import { openJournal, type RecordOptions } from './record.js';
 import { Run, sleeper } from './run.js';
 import { type FailureOptions, Scheduler, type SchedulerEvents } from './scheduler.js';
 import { checkFlowTransition, type EngineState, type FlowState, PENDING, TASK_STATES } from './states.js';
@@ -25,6 +26,8 @@ export interface EngineSetup {
   readonly signal: AbortSignal | undefined;
   readonly services: RunHost['services'];
   readonly failures: FailureOptions;
+  /** Where the flow is recorded. */
+  readonly record: RecordOptions | undefined;
   /** Looks up the configuration and says where atoms run; called at the start of each run. */
   readonly connect: () => Connection | Promise<Connection>;
 }
@@ -257,10 +260,12 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     this.validate();
     request.prepared = performance.now();
     this.#checkSignal();
-    const connection = this.#setup.connect();
-    if (!(connection instanceof Promise)) return this.#begin(connection, request);
+    const connected = this.#setup.connect();
+    const recorded = this.#record();
+    if (!recorded && !(connected instanceof Promise)) return this.#begin(connected, request);
     this.#opening = true;
-    return connection
+    return Promise.all([connected, recorded])
+      .then(([connection]) => connection)
       .finally(() => {
         this.#opening = false;
       })
@@ -271,6 +276,14 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       });
   }
 
+  /** Takes the recorded flow, or records a new one. */
+  #record(): Promise<void> | undefined {
+    const { record, inputs } = this.#setup;
+    const ledger = this.#ledger!;
+    if (!record || ledger.journal) return undefined;
+    return openJournal(ledger, record, inputs);
+  }
+
   #begin(connection: Connection, request: Request): Run {
     if (this.#state === 'REVERTED') {
       this.#opening = true; // no listener may begin another run meanwhile
@@ -279,10 +292,12 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     }
     const { signal, services, failures } = this.#setup;
     const { concurrent, abortGrace, taskTimeout } = connection;
+    const { journal } = this.#ledger!;
+    const told = (tell: () => void) => (journal ? journal.after(tell) : tell());
     const events: SchedulerEvents = {
-      task: (event) => this.#notify('task', event),
-      progress: (event) => this.#notify('progress', event),
-      log: (event) => this.#notify('log', event),
+      task: (event) => told(() => this.#notify('task', event)),
+      progress: (event) => told(() => this.#notify('progress', event)),
+      log: (event) => told(() => this.#notify('log', event)),
     };
     const connect = (scheduler: Scheduler, settled: () => void, nested: boolean): Dispatcher =>
       connection.dispatcher({
@@ -302,6 +317,10 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     const run: Run = new Run(scheduler, (settled) => connect(scheduler, settled, false));
     run.onEnded((ending) => {
       this.#clock.end();
+      if (journal) {
+        journal.flow(ending);
+        journal.commit();
+      }
       // A listener that begins another run, or resets, would take away what this one came to.
       this.#transition(ending);
       this.#run = undefined;

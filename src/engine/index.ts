@@ -18,6 +18,7 @@ export type { ReadySet } from './frontier.js';
 export { Ledger } from './ledger.js';
 export { onAbort } from './on-abort.js';
 export { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
+export type { RecordOptions } from './record.js';
 export type { FailureOptions, Scheduler } from './scheduler.js';
 export { type EngineState, type FlowState, IGNORE, PENDING, type TaskState } from './states.js';
 export type { EngineStatistics } from './statistics.js';

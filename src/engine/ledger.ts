@@ -1,10 +1,11 @@
 /** What is known of a flow's atoms: their states, results and failures. It stays with the engine from run to run. */
-import { Failure, History, type Mapping, type RevertExtras, type TaskAtom } from '../atoms/index.js';
+import { type Attempt, Failure, History, type Mapping, type RevertExtras, type TaskAtom } from '../atoms/index.js';
 import { RunError } from '../errors.js';
 import { CONSTANT, INPUT, nameOf, type Plan, type Range } from '../plan/index.js';
 import { markFailed } from '../wire/index.js';
 import type { Binding } from './bind.js';
 import type { ProgressEvent } from './events.js';
+import type { Journal } from './journal.js';
 import { type Child, Directory } from './nesting.js';
 import {
   FAILURE,
@@ -41,6 +42,12 @@ interface Attempts {
 }
 
 export class Ledger {
+  /** Where it is recorded what happens. */
+  journal: Journal | undefined;
+  /** The region whose flow this is. */
+  readonly region: string | undefined;
+  /** How many times each atom has begun to run; counted only if that is recorded. */
+  readonly begun: Uint32Array;
   /** Where values come from. It changes between runs only. */
   binding: Binding;
   readonly states: Uint8Array;
@@ -81,9 +88,11 @@ export class Ledger {
   #told: { readonly around: object | undefined; readonly all: Readonly<Record<string, Failure>> } | undefined;
 
   /** `outer`: the ledger of the flow that holds the region whose flow this is. */
-  constructor(binding: Binding, outer?: Ledger) {
+  constructor(binding: Binding, outer?: Ledger, region?: string) {
     const { plan } = binding;
     this.#outer = outer;
+    this.region = region;
+    this.journal = outer?.journal;
     this.depth = outer ? outer.depth + 1 : 0;
     this.directory = outer ? outer.directory : new Directory(this);
     this.#plan = plan;
@@ -92,6 +101,7 @@ export class Ledger {
     this.intentions = new Uint8Array(plan.size);
     this.results = new Array(plan.size);
     this.finished = new Uint32Array(plan.size);
+    this.begun = new Uint32Array(plan.size);
   }
 
   /** Whether an atom is being reverted, or will be when it begins: it has run. */
@@ -131,17 +141,23 @@ export class Ledger {
   /** An atom begins to run, or to be reverted. */
   begin(atom: number): void {
     if (this.states[atom] === PENDING || !this.reverts(atom)) {
-      this.states[atom] = RUNNING;
+      this.move(atom, RUNNING);
     } else {
-      this.states[atom] = REVERTING;
       this.revertFailures.delete(atom);
+      this.move(atom, REVERTING);
     }
+  }
+
+  /** An atom comes to another state, and all else that is known of it has been put down. */
+  move(atom: number, state: number): void {
+    this.states[atom] = state;
+    this.journal?.moved(this, atom);
   }
 
   /** An atom that was said to begin has not: its worker died before. */
   unbegin(atom: number): void {
-    if (this.states[atom] === RUNNING) this.states[atom] = PENDING;
-    else this.states[atom] = this.failures.has(atom) ? FAILURE : SUCCESS;
+    if (this.states[atom] === RUNNING) this.move(atom, PENDING);
+    else this.move(atom, this.failures.has(atom) ? FAILURE : SUCCESS);
   }
 
   /**
@@ -152,18 +168,20 @@ export class Ledger {
   finish(atom: number, result: unknown): void {
     if (this.progress.size > 0) this.progress.delete(nameOf(this.#plan, atom));
     if (this.states[atom] === REVERTING) {
-      this.states[atom] = REVERTED;
+      this.journal?.check(this, atom, result);
       this.results[atom] = undefined;
       if (result !== undefined) this.revertResults.set(atom, result);
-      if (this.#attempts.size > 0 && this.intentions[atom] !== RETRY) this.#attempts.delete(atom);
+      if (this.#attempts.size > 0 && this.intentions[atom] !== RETRY) this.#forget(atom);
+      this.move(atom, REVERTED);
     } else {
       const { picks, atoms, retries } = this.#plan;
       if (picks.length > 0 && atoms[atom].provision.keys !== undefined) {
         checkResult(nameOf(this.#plan, atom), atoms[atom], result);
       }
-      this.states[atom] = SUCCESS;
+      this.journal?.check(this, atom, result);
       this.results[atom] = result;
       this.finished[atom] = ++this.finishedCount;
+      this.move(atom, SUCCESS);
       if (retries !== undefined && atoms[atom].controller) this.attempt(atom, result);
     }
   }
@@ -173,14 +191,14 @@ export class Ledger {
     const name = nameOf(this.#plan, atom);
     const failure = new Failure(name, markFailed(error, name, this.#plan.name));
     if (this.states[atom] === REVERTING) {
-      this.states[atom] = REVERT_FAILURE;
       this.revertFailures.set(atom, failure);
+      this.move(atom, REVERT_FAILURE);
     } else {
       // A retry that cannot decide has finished before, and what it was to decide on after it.
       if (this.states[atom] === RUNNING) this.finished[atom] = ++this.finishedCount;
-      this.states[atom] = FAILURE;
       this.failures.set(atom, failure);
       this.#told = undefined;
+      this.move(atom, FAILURE);
       if (this.#plan.atoms[atom].controller) this.#attemptsOf(atom).failure = failure;
     }
     return failure;
@@ -188,24 +206,31 @@ export class Ledger {
 
   /** An atom is not to run in this run. */
   ignore(atom: number): void {
-    this.states[atom] = IGNORE;
+    this.move(atom, IGNORE);
   }
 
   /** A retry hears of a failure in its care. */
   record(retry: number, failure: Failure): void {
     const { all } = this.#attemptsOf(retry);
     all[all.length - 1].failures[failure.task] = failure;
+    this.journal?.attempted(this, retry);
   }
 
   /** A retry begins an attempt with a value. */
   attempt(retry: number, value: unknown): void {
     this.#attemptsOf(retry).all.push({ value, failures: {} });
+    this.journal?.attempted(this, retry);
   }
 
   /** What a retry has tried so far. */
   historyOf(retry: number): History {
     const attempts = this.#attempts.get(retry);
     return new History(attempts?.all ?? [], attempts?.failure);
+  }
+
+  /** What a retry has tried in an earlier process. */
+  remember(retry: number, attempts: readonly Attempt[]): void {
+    this.#attempts.set(retry, { all: attempts.map(({ value, failures }) => ({ value, failures: { ...failures } })) });
   }
 
   /** Part of the flow is being rolled back, or has been. */
@@ -215,23 +240,23 @@ export class Ledger {
 
   /** An atom that was rolled back is as if it had never run. */
   restart(atom: number): void {
-    this.states[atom] = PENDING;
     this.results[atom] = undefined;
     this.failures.delete(atom);
     this.#told = undefined;
     this.revertResults.delete(atom);
     this.revertFailures.delete(atom);
-    this.#attempts.delete(atom);
+    this.#forget(atom);
     this.givenUp.delete(atom);
     if (this.children.get(atom)?.suspended === false) this.forget(atom);
+    this.move(atom, PENDING);
   }
 
   /** A retry is about to try again. Its history stays. */
   retry(retry: number): void {
-    this.states[retry] = RETRYING;
     this.results[retry] = undefined;
     this.failures.delete(retry);
     this.#told = undefined;
+    this.move(retry, RETRYING);
   }
 
   /** Whether an atom has failed, and the flow goes on without its values. */
@@ -346,6 +371,10 @@ export class Ledger {
       this.#told = { around, all: Object.freeze({ ...around, ...Object.fromEntries(own) }) };
     }
     return this.#told.all;
+  }
+
+  #forget(retry: number): void {
+    if (this.#attempts.delete(retry)) this.journal?.forgot(this, retry);
   }
 
   #attemptsOf(retry: number): Attempts {

@@ -104,8 +104,12 @@ export interface AtomChange {
   readonly parent?: string | null;
   readonly state?: TaskState;
   readonly intention?: TaskIntention;
-  /** How many times it has begun to run. */
+  /** How many times what it does now, or did last, has begun: more than once when a process ended meanwhile. */
   readonly attempts?: number;
+  /** How many times it was put back to its start, to be tried again. */
+  readonly rounds?: number;
+  /** That of its code. */
+  readonly version?: string | null;
   /** The number that it was given when it finished; 0: it has not. */
   readonly order?: number;
   /** How far it is, with details. */
@@ -164,6 +168,8 @@ export interface RecordedAtom {
   readonly state: TaskState;
   readonly intention: TaskIntention;
   readonly attempts: number;
+  readonly rounds: number;
+  readonly version: string | undefined;
   readonly order: number;
   /** When it last began to run or to be reverted, by the clock of the owner. */
   readonly startedAt: Date | undefined;

@@ -74,7 +74,7 @@ export class Resolver {
       return verdict(controller, nameOf(this.#plan, retry), ledger.historyOf(retry), args);
     } catch (error) {
       const oldState = ledger.states[retry];
-      ledger.states[retry] = RETRYING;
+      ledger.move(retry, RETRYING);
       this.#tell(retry, oldState);
       this.#tell(retry, RETRYING, ledger.fail(retry, error));
       return undefined;

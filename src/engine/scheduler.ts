@@ -200,6 +200,7 @@ export class Scheduler {
   /** Puts back an atom that was taken, and not begun. */
   putBack(atom: number): void {
     this.#taken[atom] = 0;
+    this.ledger.journal?.retract(this.ledger, atom);
     const retreat = this.#retreatOf(atom);
     if (retreat === undefined) {
       this.ready?.putBack(atom);
@@ -407,6 +408,7 @@ export class Scheduler {
       if (this.#stops) this.#halted = true;
       else this.#toReadySet();
     }
+    ledger.journal?.noted(ledger);
     return false;
   }
 
@@ -478,6 +480,7 @@ export class Scheduler {
     if (ledger.verdict !== undefined && this.#stops) return;
     this.#retreats.delete(retry);
     ledger.rollbacks.delete(retry);
+    ledger.journal?.noted(ledger);
     this.#change(retry, () => ledger.retry(retry));
     for (let atom = range.start; atom < range.end; atom++) {
       if (atom !== retry && ledger.states[atom] !== PENDING) this.#change(atom, () => ledger.restart(atom));
@@ -518,13 +521,12 @@ export class Scheduler {
     this.#frontier = NOTHING;
     this.#halted = this.#suspended;
     ledger.intend(range, REVERT);
+    ledger.journal?.noted(ledger);
     if (plan.retries) {
       // A task that waits to be tried again has been reverted.
       for (let atom = range.start; atom < range.end; atom++) {
         if (ledger.states[atom] !== RETRYING || plan.atoms[atom].controller) continue;
-        this.#change(atom, () => {
-          ledger.states[atom] = REVERTED;
-        });
+        this.#change(atom, () => ledger.move(atom, REVERTED));
       }
     }
     this.#retreat(range, NOBODY, undefined);
@@ -541,6 +543,7 @@ export class Scheduler {
       this.#change(atom, () => ledger.restart(atom));
     }
     ledger.verdict = undefined;
+    ledger.journal?.noted(ledger);
   }
 
   /** The part that is rolled back and holds an atom. */
@@ -575,7 +578,7 @@ export class Scheduler {
       // Because of its cause it is not told beside it.
       const details = { task: name, ...(first && { cause: first.error }) };
       const error = new AbortError(`Task '${name}' was suspended, and its flow does not go on`, details);
-      states[atom] = RUNNING;
+      this.ledger.move(atom, RUNNING);
       if (this.observed) this.#tell(atom, PENDING);
       const failure = this.ledger.fail(atom, error);
       if (this.observed) this.#tell(atom, RUNNING, failure);

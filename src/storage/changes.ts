@@ -40,6 +40,8 @@ export const ATOM_COLUMNS = [
   'revert_failure',
   'metadata',
   'notes',
+  'version',
+  'rounds',
 ] as const;
 export const ATTEMPT_COLUMNS = ['value', 'failures'] as const;
 
@@ -66,13 +68,15 @@ const ATOM_FIELDS = indices({
   revertFailure: 12,
   metadata: 13,
   notes: 14,
+  version: 15,
+  rounds: 16,
 } satisfies Record<keyof AtomChange, number>);
 const ATTEMPT_FIELDS = indices({ value: 0, failures: 1 } satisfies Record<keyof AttemptChange, number>);
 
 /** An atom of which nothing is known. */
-const NEW_ATOM: readonly Cell[] = ['task', null, 'PENDING', 'EXECUTE', 0, 0, ...Array<null>(9).fill(null)];
+const NEW_ATOM: readonly Cell[] = ['task', null, 'PENDING', 'EXECUTE', 0, 0, ...Array<null>(10).fill(null), 0];
 /** The columns of an atom that are never null. */
-const NOT_NULL = new Set([0, 2, 3, 4, 5]);
+const NOT_NULL = new Set([0, 2, 3, 4, 5, 16]);
 const ALL = 2 ** ATOM_COLUMNS.length - 1;
 
 export const ENDED: ReadonlySet<FlowState> = new Set<FlowState>(['SUCCESS', 'FAILURE', 'REVERTED']);
@@ -171,6 +175,8 @@ export function changedAtom(name: string, before: RecordedAtom | undefined, row:
     revertFailure: cell(12, before?.revertFailure),
     metadata: cell(13, before?.metadata),
     notes: cell(14, before?.notes),
+    version: cell(15, before?.version),
+    rounds: cell(16, before?.rounds ?? 0),
   };
 }
 

@@ -112,6 +112,8 @@ export function recordedFlow(
           revertFailure: read(atom.name, atom, 'revert_failure'),
           metadata: read(atom.name, atom, 'metadata'),
           notes: read(atom.name, atom, 'notes'),
+          version: atom.version ?? undefined,
+          rounds: atom.rounds,
         },
       ]),
     ),

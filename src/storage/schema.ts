@@ -71,6 +71,8 @@ export interface AtomRow {
   revert_failure: string | null;
   metadata: string | null;
   notes: string | null;
+  version: string | null;
+  rounds: number;
 }
 
 /** An attempt of a retry. */
@@ -181,6 +183,8 @@ const MIGRATIONS: readonly Migration[] = [
       .addColumn('revert_failure', text)
       .addColumn('metadata', text)
       .addColumn('notes', text)
+      .addColumn('version', text)
+      .addColumn('rounds', 'bigint', (column) => column.notNull().defaultTo(0))
       .addPrimaryKeyConstraint('millrace_atoms_key', ['flow', 'name'])
       .modifyEnd(end)
       .execute();

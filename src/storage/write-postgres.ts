@@ -8,7 +8,7 @@ import { ATOM_COLUMNS, ATTEMPT_COLUMNS, type Changes, FLOW_COLUMNS } from './cha
 import type { FlowLease } from './lease.js';
 import type { Tables } from './schema.js';
 
-const INTEGERS = new Set(['attempts', 'place', 'started_at', 'finished_at', 'n', 'part']);
+const INTEGERS = new Set(['attempts', 'rounds', 'place', 'started_at', 'finished_at', 'n', 'part']);
 
 /** @param clock an expression: the time of the server, in ms */
 export async function writePostgres(

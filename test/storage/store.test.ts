@@ -27,7 +27,7 @@ interface Model {
 
 const emptyModel = (): Model => ({ flow: { state: 'PENDING', finished: false }, atoms: {}, histories: {} });
 
-const NEW_ATOM = { kind: 'task', state: 'PENDING', intention: 'EXECUTE', attempts: 0, order: 0 };
+const NEW_ATOM = { kind: 'task', state: 'PENDING', intention: 'EXECUTE', attempts: 0, rounds: 0, order: 0 };
 
 /** What a flow is, in the words of the model. */
 function modelOf({ state, finishedAt, injected, metadata, notes, atoms, histories }: RecordedFlow): Model {
@@ -103,6 +103,8 @@ const step = fc.oneof(
         state: fc.constantFrom(...states),
         intention: fc.constantFrom('EXECUTE', 'IGNORE', 'RETRY', 'REVERT'),
         attempts: fc.nat(9),
+        rounds: fc.nat(9),
+        version: fc.option(fc.constantFrom('1', '2.0')),
         order: fc.nat(9),
         progress: value,
         result: value,
