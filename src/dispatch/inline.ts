@@ -1,6 +1,6 @@
 /** Runs atoms on the scheduler's thread: all of a serial run, and in a parallel one those that do not travel. */
 import { isThenable } from '../atoms/index.js';
-import { type Dispatcher, Ended, type RunHost, type Scheduler } from '../engine/index.js';
+import { Ahead, type Dispatcher, Ended, type Journal, type RunHost, type Scheduler } from '../engine/index.js';
 import { type Named, named } from '../plan/index.js';
 import { Budget } from './budget.js';
 import { aborted, type ContextHost, callAtom, LocalContext, type Patience, timedOut, Waiting } from './local.js';
@@ -10,6 +10,10 @@ export class InlineDispatcher implements Dispatcher {
   readonly #host: RunHost;
   readonly #runner: InlineRunner;
   readonly #budget = new Budget(() => this.#host.settled());
+  /** Of a recorded run: what it is about to do, whether that is not durable yet, and the atom that begins when it is. */
+  #ahead: Ahead | undefined;
+  #admitting = false;
+  #admitted: number | undefined;
 
   constructor(host: RunHost) {
     this.#host = host;
@@ -19,11 +23,61 @@ export class InlineDispatcher implements Dispatcher {
   pump(stepped: boolean): void {
     const { scheduler } = this.#host;
     if (scheduler.running > 0) return;
+    if (scheduler.ledger.journal) {
+      this.#pumpRecorded(scheduler.ledger.journal, stepped);
+      return;
+    }
     // The time counts from pump to pump: a chain of promises that are kept at once would never let the event loop turn.
     while (stepped || !this.#budget.spend()) {
       const atom = scheduler.take();
       if (atom < 0 || !this.#runner.start(atom) || stepped) return;
     }
+  }
+
+  /** As `pump()`, and nothing begins before that it begins is durable, with all that went before it. */
+  #pumpRecorded(journal: Journal, stepped: boolean): void {
+    const { scheduler } = this.#host;
+    const { ledger } = scheduler;
+    this.#ahead ??= new Ahead(ledger);
+    while (!this.#admitting && (stepped || !this.#budget.spend())) {
+      const atom = this.#admitted ?? scheduler.take();
+      if (atom < 0) break;
+      if (this.#admitted === undefined && !journal.isAnnounced(ledger, atom)) {
+        this.#admit(atom, journal, this.#ahead);
+        continue;
+      }
+      if (this.#admitted !== undefined) {
+        this.#admitted = undefined;
+        scheduler.held--;
+        if (scheduler.halted) {
+          scheduler.putBack(atom);
+          break;
+        }
+      }
+      const ended = this.#runner.start(atom);
+      if (!ended) this.#ahead.pause();
+      if (!ended || stepped) break;
+    }
+    if (scheduler.halted) journal.retractAll(ledger);
+    journal.soon();
+  }
+
+  /** Records that an atom begins, and those after it, and goes on once that is durable. */
+  #admit(atom: number, journal: Journal, ahead: Ahead): void {
+    const { scheduler } = this.#host;
+    ahead.announce(atom);
+    scheduler.held++;
+    this.#admitting = true;
+    let later = false;
+    journal.start(() => {
+      // What could not be recorded has halted the run.
+      this.#admitting = false;
+      this.#admitted = atom;
+      ahead.begin();
+      if (later) this.#host.settled();
+    });
+    journal.commit();
+    later = true;
   }
 
   abort(reason: unknown): void {
@@ -71,7 +125,6 @@ export class InlineRunner {
     this.#starting = context;
     scheduler.begin(atom);
     try {
-      scheduler.ledger.journal?.commit();
       if (region) result = this.#host.runChild(atom, context.signal);
       else result = callAtom(scheduler.ledger, atom, task, context);
       if (isThenable(result)) {

@@ -65,6 +65,10 @@ export class Lane {
   readonly thread: Thread;
   /** The packets with the thread, the running one first. */
   readonly flights: Flight[] = [];
+  /** How many packets are about to be sent. */
+  reserved = 0;
+  /** Whether the thread has died. */
+  dead = false;
   /** What the thread dies of, when it could still say so. */
   fatal: unknown;
   readonly #shapes = new Set<number>();
@@ -78,7 +82,8 @@ export class Lane {
 
   /** Whether the thread can take a packet now. */
   get open(): boolean {
-    return this.flights.length === 0 || (this.flights.length < HOLD && this.flights[0].draft.expected <= SHORT);
+    const held = this.flights.length + this.reserved;
+    return held === 0 || (held < HOLD && this.flights.length > 0 && this.flights[0].draft.expected <= SHORT);
   }
 
   /** Whether the thread keeps a value of a run. */
@@ -140,6 +145,7 @@ export class Lane {
 
   /** The thread has died: so have its flights. */
   crash(error: unknown): void {
+    this.dead = true;
     const { words } = this.thread;
     const running = Atomics.load(words, RUNNING_PACKET);
     const member = Atomics.load(words, RUNNING_MEMBER) - 1;

@@ -135,8 +135,8 @@ export class Packer {
   /** Adds to `following` the atoms that become ready within the packet once `atom` has ended in it. */
   #follow(ready: ReadySet, atom: number, following: number[]): void {
     const { plan } = this.#scheduler;
-    // What comes next may depend on deciders or on what has failed, and that is asked here.
-    if (plan.decisions !== undefined || plan.lacking) return;
+    // What comes next may depend on deciders or on what has failed, and that is asked here. Or what came before is to be durable first.
+    if (plan.decisions !== undefined || plan.lacking || this.#scheduler.ledger.journal) return;
     // What provides several values may turn out to lack one: it has failed then, and nothing that follows it may run.
     if (plan.atoms[atom].provision.keys !== undefined) return;
     const { start, to } = plan.successors;

@@ -1,6 +1,6 @@
 /** Runs atoms on the threads of a pool, and those that do not travel on the scheduler's own. */
 import { AsyncResource } from 'node:async_hooks';
-import type { Dispatcher, RunHost, Scheduler } from '../engine/index.js';
+import type { Dispatcher, Journal, RunHost, Scheduler } from '../engine/index.js';
 import { AbortError, isMillraceError, RunError, type RunErrorCode, received } from '../errors.js';
 import { type Named, named, nameOf } from '../plan/index.js';
 import {
@@ -25,6 +25,8 @@ import { type PoolClient, type ThreadPool, UnhandledInWorker } from './pool.js';
 const LOADING = 10_000;
 /** So many threads may die of a packet before it starts, as of one that is too large for their memory. */
 const ATTEMPTS = 3;
+/** So many atoms that run here are recorded as begun at once. */
+const MOST_ADMITTED = 256;
 
 let lastRun = 0;
 
@@ -38,6 +40,8 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   readonly #packer: Packer;
   readonly #budget = new Budget(() => this.#host.settled());
   readonly #flights = new Set<Flight>();
+  /** The atoms to run here that are recorded as begun. */
+  readonly #admitted: number[] = [];
   readonly #caller = new AsyncResource('MillraceRun');
   /** How many threads have died before the atom, which was the next, could start. */
   readonly #deaths = new Map<number, number>();
@@ -63,13 +67,69 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     if (this.#scheduler.recalling) this.#withdraw();
     if (this.#broken) this.#doWithout(this.#broken);
     this.#pool.offer();
+    const { journal } = this.#scheduler.ledger;
     while (stepped || !this.#budget.spend()) {
-      const atom = this.#scheduler.take('here');
+      const atom = journal ? this.#takeAdmitted() : this.#scheduler.take('here');
       if (atom < 0) break;
       this.#here.start(atom);
-      if (stepped) return;
+      if (stepped) break;
     }
-    this.#pool.offer();
+    if (journal) this.#admit(journal);
+    if (!stepped) this.#pool.offer();
+    journal?.soon();
+  }
+
+  /** Records that what is ready to run here begins; it does once that is durable. */
+  #admit(journal: Journal): void {
+    const scheduler = this.#scheduler;
+    const atoms: number[] = [];
+    while (atoms.length < MOST_ADMITTED) {
+      const atom = scheduler.take('here');
+      if (atom < 0) break;
+      atoms.push(atom);
+    }
+    this.#startRecorded(journal, atoms);
+  }
+
+  #startRecorded(journal: Journal, atoms: readonly number[]): void {
+    if (atoms.length === 0) return;
+    this.#scheduler.held += atoms.length;
+    for (const atom of atoms) journal.announce(this.#scheduler.ledger, atom);
+    journal.start(() => {
+      // What could not be recorded has halted the run.
+      this.#admitted.push(...atoms);
+      this.#host.settled();
+    });
+    journal.soon();
+  }
+
+  /** Takes an atom that is recorded as begun; -1 when there is none. Those that are not to start are put back. */
+  #takeAdmitted(): number {
+    const scheduler = this.#scheduler;
+    for (let atom = this.#admitted.shift(); atom !== undefined; atom = this.#admitted.shift()) {
+      scheduler.held--;
+      if (!scheduler.recalls(atom)) return atom;
+      scheduler.putBack(atom);
+    }
+    return -1;
+  }
+
+  /** Sends a packet once it is durable that its members begin. */
+  #sendRecorded(journal: Journal, atoms: readonly number[], lane: Lane): void {
+    const scheduler = this.#scheduler;
+    for (const atom of atoms) journal.announce(scheduler.ledger, atom);
+    lane.reserved++;
+    journal.start(() => {
+      lane.reserved--;
+      if (!lane.dead && !atoms.some((atom) => scheduler.recalls(atom))) {
+        this.#send(atoms, lane);
+        return;
+      }
+      scheduler.held -= atoms.length;
+      for (const atom of atoms) scheduler.putBack(atom);
+      this.#host.settled();
+    });
+    journal.soon();
   }
 
   abort(reason: unknown): void {
@@ -101,7 +161,9 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
         ? this.#packer.take(scheduler.ready!, this.#pool.size, this.#stepped, this.#pool.crowded)
         : [reverted];
     scheduler.held += atoms.length;
-    this.#send(atoms, lane);
+    const { journal } = scheduler.ledger;
+    if (journal) this.#sendRecorded(journal, atoms, lane);
+    else this.#send(atoms, lane);
     return true;
   }
 
@@ -290,11 +352,6 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       this.#revertHere(atoms[0]);
       return;
     }
-    const { ledger } = this.#scheduler;
-    if (ledger.journal) {
-      for (const atom of atoms) ledger.journal.announce(ledger, atom);
-      ledger.journal.commit();
-    }
     try {
       this.#flights.add(lane.send(this.#packer.draft(atoms, lane), this));
     } catch (error) {
@@ -304,9 +361,11 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   /** There are no threads: what would run on one fails, and what is to be reverted on one is reverted here. */
   #doWithout(error: Error): void {
+    const { journal } = this.#scheduler.ledger;
     for (let atom = this.#scheduler.take(); atom >= 0; atom = this.#scheduler.take()) {
       if (this.#scheduler.reverts(atom)) {
-        this.#here.start(atom);
+        if (journal) this.#startRecorded(journal, [atom]);
+        else this.#here.start(atom);
       } else {
         this.#scheduler.begin(atom);
         this.#scheduler.fail(atom, deathOf(nameOf(this.#scheduler.plan, atom), error));

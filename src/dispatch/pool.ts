@@ -116,7 +116,7 @@ export class ThreadPool implements AsyncDisposable {
     this.#checkOpen();
     const others = [...this.#clients.values()];
     const waiting = others.filter((other) => !other.nested && other.waiting && !other.flying).length;
-    const busy = [...this.#lanes.values()].filter((lane) => lane.flights.length > 0).length;
+    const busy = [...this.#lanes.values()].filter((lane) => lane.flights.length + lane.reserved > 0).length;
     if (busy >= this.size && waiting >= this.#maxQueue) {
       throw new RunError(
         'ERR_MILLRACE_QUEUE_FULL',
@@ -145,7 +145,7 @@ export class ThreadPool implements AsyncDisposable {
         if (lane.open && (!best || lane.flights.length < best.flights.length)) best = lane;
       }
       if (!best) return;
-      if (!this.#fill(best) && (best.flights.length > 0 || !this.#recall())) return;
+      if (!this.#fill(best) && (best.flights.length > 0 || best.reserved > 0 || !this.#recall())) return;
     }
   }
 

@@ -11,6 +11,7 @@ import type { Dispatcher } from './dispatcher.js';
 import { Ledger } from './ledger.js';
 import type { Child } from './nesting.js';
 import { outcome } from './outcome.js';
+import { restoreChild } from './record.js';
 import { Run, sleeper } from './run.js';
 import { type FailureOptions, Scheduler, type SchedulerEvents } from './scheduler.js';
 import type { FlowState } from './states.js';
@@ -59,7 +60,8 @@ export class Children {
    */
   start(outer: Scheduler, atom: number, signal: AbortSignal): Ended | Promise<Ended> {
     const reverting = outer.ledger.isReverting(atom);
-    const child = reverting ? outer.ledger.children.get(atom) : opened(outer.ledger, atom);
+    const stops = this.#failures.failurePolicy !== 'finish';
+    const child = reverting ? made(outer.ledger, atom, stops) : opened(outer.ledger, atom, stops);
     if (child === undefined) return new Ended(false, undefined); // it had failed before there was a flow
     child.suspended = false;
     const { ledger } = child;
@@ -120,10 +122,20 @@ function endOf(child: Child, ending: FlowState, stopped: Error | undefined): End
 }
 
 /** The flow of a region: the one that was suspended, or a new one. */
-function opened(ledger: Ledger, atom: number): Child {
+function opened(ledger: Ledger, atom: number, stops: boolean): Child {
   const known = ledger.children.get(atom);
   if (known?.suspended) return known;
   if (known) ledger.forget(atom);
+  return made(ledger, atom, stops) ?? build(ledger, atom);
+}
+
+/** The flow that a region has made, if it has; that of an earlier process is made again, and is where it was. */
+function made(ledger: Ledger, atom: number, stops: boolean): Child | undefined {
+  const left = ledger.left.get(atom);
+  return left ? build(ledger, atom, (own) => restoreChild(own, left, stops)) : ledger.children.get(atom);
+}
+
+function build(ledger: Ledger, atom: number, restored = (_: Ledger) => {}): Child {
   const name = nameOf(ledger.plan, atom);
   if (ledger.depth === DEEPEST) {
     const message = `Task '${name}' is within ${DEEPEST} flows that were built one within the other, and cannot build one more`;
@@ -131,7 +143,8 @@ function opened(ledger: Ledger, atom: number): Child {
   }
   const task = ledger.plan.atoms[atom];
   const { binding, resultOf } = built(task.region!, task, name, argumentsOf(ledger, atom, task));
-  const own = new Ledger(binding, ledger);
+  const own = new Ledger(binding, ledger, name);
+  restored(own);
   const child: Child = { ledger: own, value: () => resultOf(own), suspended: false };
   ledger.adopt(atom, child, name);
   return child;

@@ -1,19 +1,23 @@
 import { EventEmitter } from 'node:events';
 import { type InspectOptions, inspect } from 'node:util';
-import { AbortError, RunError } from '../errors.js';
+import { AbortError, isMillraceError, RunError } from '../errors.js';
 import type { FlowItem } from '../flows/index.js';
 import { compile, type Plan } from '../plan/index.js';
+import { decodeStored } from '../stored/index.js';
 import { bind, checkInputs } from './bind.js';
 import { Children } from './children.js';
 import type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
 import { emitSafely } from './emit.js';
 import type { EngineEvents } from './events.js';
 import { describeEngine } from './inspect.js';
+import type { Journal } from './journal.js';
 import { Ledger } from './ledger.js';
 import { atomsWithChildren, withChildren } from './nesting.js';
 import { onAbort } from './on-abort.js';
 import { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
-import { openJournal, type RecordOptions } from './record.js';
+import { type RecordOptions, restore } from './record.js';
+import { Recorder } from './recorder.js';
+import type { RecordedFlow } from './recording.js';
 import { Run, sleeper } from './run.js';
 import { type FailureOptions, Scheduler, type SchedulerEvents } from './scheduler.js';
 import { checkFlowTransition, type EngineState, type FlowState, PENDING, TASK_STATES } from './states.js';
@@ -55,6 +59,8 @@ interface Request {
 export class Engine<Gives = Record<string, unknown>> extends EventEmitter<EngineEvents> implements AsyncDisposable {
   readonly #flow: unknown;
   readonly #setup: EngineSetup;
+  /** Takes and leaves the flow where it is recorded. */
+  readonly #recorder: Recorder | undefined;
   #plan: Plan | undefined;
   #ledger: Ledger | undefined;
   #storage: FlowStorage | undefined;
@@ -72,6 +78,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     super();
     this.#flow = flow;
     this.#setup = setup;
+    if (setup.record) this.#recorder = new Recorder(setup.record);
     // Events are made only while someone listens.
     (this as EventEmitter).on('newListener', () => {
       if (!this.#run) return;
@@ -88,6 +95,11 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   /** The name of the flow. */
   get name(): string {
     return this.compile().#plan!.name;
+  }
+
+  /** The id by which the flow is recorded; `undefined`: it is not. */
+  get id(): string | undefined {
+    return this.#recorder?.id;
   }
 
   /** The state of the flow. */
@@ -137,6 +149,19 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   }
 
   /**
+   * Takes the flow where it is recorded, so that {@link state} and {@link storage} tell what is known of it; a flow that is not there yet is
+   * recorded. `run()` does it by itself. Without `record` this does no more than `validate()`.
+   *
+   * @throws {@link StoreError} `ERR_MILLRACE_OWNED` when another process, or another engine of this one, has the flow
+   */
+  async open(): Promise<this> {
+    this.#checkFree('open');
+    if (!this.#recorder) return this.validate();
+    if (!this.#recorder.journal) await this.#take(this.#recorder);
+    return this;
+  }
+
+  /**
    * Runs the flow to its end. A flow that has succeeded does nothing more; one that was reverted runs again from the start;
    * one that was suspended, or whose revert failed, goes on where it was.
    *
@@ -149,10 +174,15 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   run(): Promise<Gives> {
     return new Promise((resolve, reject) => {
       const drive = (run: Run) => {
-        run.onEnded(() => {
+        run.onEnded((ending) => {
           const error = this.#outcomeOf(run);
-          if (error) reject(error);
-          else resolve(this.#ledger!.provided() as Gives);
+          const end = () => {
+            if (error) reject(error);
+            else resolve(this.#ledger!.provided() as Gives);
+          };
+          const left = this.#leaveEnded(ending, run);
+          if (left) left.then(end, reject);
+          else end();
         });
         run.drive();
       };
@@ -188,7 +218,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
         run.step();
         suspend(yield 'WAITING');
         // When nothing runs, either all that was started has ended at once, or there is no free thread yet.
-        const waiting = scheduler.running > 0 || (scheduler.ended === ended && !scheduler.idle);
+        const waiting = scheduler.running > 0 || run.over || (scheduler.ended === ended && !scheduler.idle);
         if (waiting && run.ending === undefined && !settled) await new Promise<void>((resolve) => (wake = resolve));
         suspend(yield 'ANALYZING');
         run.conclude();
@@ -201,6 +231,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       await this.#leave(run, undefined);
     }
     const error = this.#outcomeOf(run);
+    await this.#leaveEnded(run.ending!, run);
     if (error) throw error;
   }
 
@@ -222,7 +253,12 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   reset(): this {
     this.#checkFree('reset');
     this.prepare();
+    if (this.#recorder && !this.#recorder.journal) {
+      const message = `Flow '${this.name}' cannot reset: it is recorded, and not open; await engine.open() before`;
+      throw new RunError('ERR_MILLRACE_INVALID_STATE', message);
+    }
     this.#toStart();
+    this.#recorder?.journal?.soon();
     return this;
   }
 
@@ -233,12 +269,14 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   async close(): Promise<void> {
     this.#closed = true;
     const run = this.#run;
-    if (!run) return;
-    const closed = closedRun(this.name, this.#ledger!.runningTasks());
-    const ended = new Promise<unknown>((resolve) => run.onEnded(resolve));
-    run.stop(closed, closed);
-    queueMicrotask(() => run.drive());
-    await ended;
+    if (run) {
+      const closed = closedRun(this.name, this.#ledger!.runningTasks());
+      const ended = new Promise<unknown>((resolve) => run.onEnded(resolve));
+      run.stop(closed, closed);
+      queueMicrotask(() => run.drive());
+      await ended;
+    }
+    await this.#recorder?.leave(false);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -257,15 +295,20 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     const request: Request = { asked: performance.now(), prepared: 0 };
     Error.captureStackTrace(request, asked);
     this.#checkFree('run');
+    this.#checkSignal();
+    const recorder = this.#recorder;
+    if (recorder && !recorder.journal) return this.#take(recorder).then(() => this.#connect(request));
+    return this.#connect(request);
+  }
+
+  #connect(request: Request): Run | Promise<Run> {
+    this.#checkFree('run');
     this.validate();
     request.prepared = performance.now();
-    this.#checkSignal();
-    const connected = this.#setup.connect();
-    const recorded = this.#record();
-    if (!recorded && !(connected instanceof Promise)) return this.#begin(connected, request);
+    const connection = this.#setup.connect();
+    if (!(connection instanceof Promise)) return this.#begin(connection, request);
     this.#opening = true;
-    return Promise.all([connected, recorded])
-      .then(([connection]) => connection)
+    return connection
       .finally(() => {
         this.#opening = false;
       })
@@ -276,12 +319,69 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       });
   }
 
-  /** Takes the recorded flow, or records a new one. */
-  #record(): Promise<void> | undefined {
-    const { record, inputs } = this.#setup;
+  /** Takes the flow where it is recorded, and what is known of it there; or records it. */
+  async #take(recorder: Recorder): Promise<void> {
+    this.#opening = true;
+    try {
+      const found = await recorder.take();
+      try {
+        if (found === 'nothing') await this.#create(recorder);
+        else if (found !== 'the same') this.#restore(recorder.journal!, found);
+        this.#ledger!.attach(recorder.journal);
+        if (found !== 'the same') this.#storage?.record(recorder.journal!);
+      } catch (error) {
+        this.#ledger?.attach(undefined);
+        await recorder.leave(false);
+        throw error;
+      }
+    } finally {
+      this.#opening = false;
+    }
+  }
+
+  async #create(recorder: Recorder): Promise<void> {
+    this.validate();
+    await recorder.create({
+      name: this.name,
+      inputs: recorder.encode(this.#setup.inputs, 'The inputs'),
+    });
+  }
+
+  #restore(journal: Journal, recorded: RecordedFlow): void {
+    const { failures } = this.#setup;
+    const inputs = decodeStored(recorded.inputs) as Record<string, unknown>;
+    this.prepare();
     const ledger = this.#ledger!;
-    if (!record || ledger.journal) return undefined;
-    return openJournal(ledger, record, inputs);
+    ledger.reset();
+    const given = { ...(this.#setup.inputs as object), ...inputs };
+    this.#storage ??= new FlowStorage(ledger, (what) => this.#checkFree(what));
+    this.#storage.restore(given, recorded);
+    ledger.attach(journal);
+    restore(ledger, recorded, failures.failurePolicy !== 'finish');
+    // Whoever ran it has ended, and has not said how.
+    const { state } = recorded;
+    this.#state = state === 'RUNNING' || state === 'SUSPENDING' ? 'SUSPENDED' : state;
+  }
+
+  /** What happens in a run is recorded. When that is not possible, the run stops where it is. */
+  #record(run: Run, journal: Journal): void {
+    journal.flow({ state: 'RUNNING' });
+    journal.onError = (error) => {
+      run.break(error, isLost(error) ? error : undefined);
+      this.suspend();
+    };
+  }
+
+  /** A flow that has come to its end is left to whoever wants to have it. What is only suspended stays ours. */
+  #leaveEnded(ending: FlowState, { broken }: Run): Promise<void> | undefined {
+    const recorder = this.#recorder;
+    const lost = broken !== undefined && isLost(broken);
+    if (!recorder?.journal || (ending === 'SUSPENDED' && !lost)) return undefined;
+    this.#opening = true;
+    this.#ledger!.attach(undefined);
+    return recorder.leave(!lost).finally(() => {
+      this.#opening = false;
+    });
   }
 
   #begin(connection: Connection, request: Request): Run {
@@ -293,11 +393,10 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     const { signal, services, failures } = this.#setup;
     const { concurrent, abortGrace, taskTimeout } = connection;
     const { journal } = this.#ledger!;
-    const told = (tell: () => void) => (journal ? journal.after(tell) : tell());
     const events: SchedulerEvents = {
-      task: (event) => told(() => this.#notify('task', event)),
-      progress: (event) => told(() => this.#notify('progress', event)),
-      log: (event) => told(() => this.#notify('log', event)),
+      task: (event) => this.#tell('task', event),
+      progress: (event) => this.#tell('progress', event),
+      log: (event) => this.#tell('log', event),
     };
     const connect = (scheduler: Scheduler, settled: () => void, nested: boolean): Dispatcher =>
       connection.dispatcher({
@@ -314,13 +413,9 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       ...{ plan: this.#plan!, ledger: this.#ledger!, events, failures, concurrent, observed: this.#observed },
       sleep: sleeper(() => run.onSettled()),
     });
-    const run: Run = new Run(scheduler, (settled) => connect(scheduler, settled, false));
+    const run: Run = new Run(scheduler, (settled) => connect(scheduler, settled, false), journal);
     run.onEnded((ending) => {
       this.#clock.end();
-      if (journal) {
-        journal.flow(ending);
-        journal.commit();
-      }
       // A listener that begins another run, or resets, would take away what this one came to.
       this.#transition(ending);
       this.#run = undefined;
@@ -333,6 +428,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     this.#run = run;
     this.#children = children;
     this.#clock.begin(request.asked, request.prepared);
+    if (journal) this.#record(run, journal);
     this.#transition('RUNNING');
     return run;
   }
@@ -350,19 +446,22 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     this.suspend();
     run.step(); // takes back what has not started
     await run.drain();
-    if (run.ending === undefined) run.end(ending ?? run.scheduler.conclude() ?? 'SUSPENDED');
+    if (!run.over) run.end(ending ?? run.scheduler.conclude() ?? 'SUSPENDED');
+    if (run.ending === undefined) await new Promise<unknown>((resolve) => run.onEnded(resolve));
   }
 
   #toStart(): void {
     const before = this.#observed ? [...atomsWithChildren(this.#ledger!)] : [];
     this.#ledger!.reset();
     for (const [name, oldState] of before) {
-      if (oldState !== PENDING) this.#notify('task', { name, state: 'PENDING', oldState: TASK_STATES[oldState] });
+      if (oldState !== PENDING) this.#tell('task', { name, state: 'PENDING', oldState: TASK_STATES[oldState] });
     }
+    this.#ledger!.journal?.flow({ state: 'PENDING' });
     if (this.#state !== 'PENDING') this.#transition('PENDING');
   }
 
   #outcomeOf(run: Run): Error | undefined {
+    if (run.broken) return run.broken;
     if (run.ending === 'SUCCESS' || run.ending === 'SUSPENDED') return undefined;
     return (
       outcome(this.name, this.#ledger!, run.stopped) ??
@@ -390,10 +489,22 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     const oldState = this.#state;
     checkFlowTransition(this.name, oldState, state);
     this.#state = state;
-    this.#notify('flow', { name: this.name, state, oldState });
+    this.#tell('flow', { name: this.name, state, oldState });
+  }
+
+  /** As `#notify()`, once what has happened is durable. */
+  #tell<E extends keyof EngineEvents>(event: E, ...details: EngineEvents[E]): void {
+    const { journal } = this.#ledger!;
+    if (journal) journal.after(() => this.#notify(event, ...details));
+    else this.#notify(event, ...details);
   }
 
   #notify<E extends keyof EngineEvents>(event: E, ...details: EngineEvents[E]): void {
     emitSafely(this, `flow '${this.name}'`, event, ...details);
   }
+}
+
+/** Whether nothing can be recorded any more, as somebody else has the flow. */
+function isLost(error: Error): boolean {
+  return isMillraceError(error) && error.code === 'ERR_MILLRACE_LEASE_LOST';
 }

@@ -1,3 +1,4 @@
+export { Ahead } from './ahead.js';
 export { bind, checkInputs } from './bind.js';
 export { Ended } from './children.js';
 export { ignoredFrom } from './decide.js';
@@ -15,6 +16,7 @@ export {
   taskEvent,
 } from './events.js';
 export type { ReadySet } from './frontier.js';
+export type { Journal } from './journal.js';
 export { Ledger } from './ledger.js';
 export { onAbort } from './on-abort.js';
 export { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';

@@ -2,21 +2,15 @@
  * Records a run. What happens is appended at once, and becomes durable at the next commit; what follows from it outside of the engine -
  * the call of a task, an event, the end of a run - waits for that.
  */
+import { Failure } from '../atoms/index.js';
+import { RunError } from '../errors.js';
 import { nameOf } from '../plan/index.js';
 import { encodeStored, type Stored } from '../stored/index.js';
+import type { ProgressEvent } from './events.js';
 import type { Ledger } from './ledger.js';
-import type { AtomChange, AtomKind, Lease } from './recording.js';
-import {
-  FAILURE,
-  type FlowState,
-  PENDING,
-  REVERT_FAILURE,
-  REVERTED,
-  REVERTING,
-  RUNNING,
-  SUCCESS,
-  TASK_STATES,
-} from './states.js';
+import type { Recorded } from './record.js';
+import type { AtomChange, AtomKind, FlowChange, Lease } from './recording.js';
+import { FAILURE, PENDING, REVERT_FAILURE, REVERTED, REVERTING, RUNNING, SUCCESS, TASK_STATES } from './states.js';
 
 /** What the engine has to know of a flow beside its atoms, by names. */
 export interface Notes {
@@ -28,27 +22,47 @@ export interface Notes {
   readonly givenUp: readonly string[];
 }
 
+/** What follows from what was recorded. */
+interface Effect {
+  /** `durable`: whether it is known to be. What does not start something is called only when it is. */
+  readonly run: (durable: boolean) => void;
+  readonly starts: boolean;
+}
+
+/** How far tasks are is recorded with what else is, and by itself after so many ms: a task may say so a thousand times a second. */
+const PROGRESS_DELAY = 1000;
+
 export class Journal {
-  readonly #lease: Lease;
+  readonly lease: Lease;
+  /** Told when something could not be committed. It stays appended. */
+  onError: (error: Error) => void = () => {};
   readonly #limit: number;
-  /** What waits for the next commit. */
-  #effects: (() => void)[] = [];
+  /** What waits to become durable, in order. */
+  #effects: Effect[] = [];
+  /** How many effects have been carried out, and how many can be. */
+  #carried = 0;
+  #due = 0;
+  #carrying = false;
   #appended = false;
-  /** The atoms that were sent away and have not begun. */
-  readonly #announced = new Set<string>();
+  /** How many commits are under way. */
+  #flying = 0;
+  #scheduled = false;
+  /** The atoms that are recorded as begun, and have not. */
+  readonly #announced = new Map<string, { readonly ledger: Ledger; readonly atom: number }>();
+  readonly #progress = new Map<string, ProgressEvent>();
+  #timer: NodeJS.Timeout | undefined;
   /** The result that was checked last. */
   #encoded: { readonly result: unknown; readonly stored: Stored } | undefined;
-  /** The commits that are under way. */
-  #flying: Promise<void> | undefined;
 
   constructor(lease: Lease, limit: number) {
-    this.#lease = lease;
+    this.lease = lease;
     this.#limit = limit;
+    lease.signal.addEventListener('abort', () => this.onError(lease.signal.reason), { once: true });
   }
 
-  /** Whether there is something that is not durable. */
+  /** Whether there is something that is not durable, or whose effects have not been carried out. */
   get open(): boolean {
-    return this.#appended || this.#flying !== undefined;
+    return this.#appended || this.#flying > 0 || this.#carrying || this.#effects.length > 0;
   }
 
   /** An atom has come to another state. */
@@ -58,47 +72,98 @@ export class Journal {
     this.#append(name, this.#change(ledger, atom, ledger.states[atom]));
   }
 
-  /** An atom is about to be sent away: it may begin at any moment from then on. */
+  /** Whether an atom is recorded as begun. */
+  isAnnounced(ledger: Ledger, atom: number): boolean {
+    return this.#announced.size > 0 && this.#announced.has(nameOf(ledger.plan, atom));
+  }
+
+  /** An atom is about to begin: from the next commit on it may, at any moment. */
   announce(ledger: Ledger, atom: number): void {
     const name = nameOf(ledger.plan, atom);
     this.#append(name, this.#change(ledger, atom, ledger.reverts(atom) ? REVERTING : RUNNING));
-    this.#announced.add(name);
+    this.#announced.set(name, { ledger, atom });
   }
 
-  /** It has come back, and has not begun. */
+  /** It will not, or not now. */
   retract(ledger: Ledger, atom: number): void {
     const name = nameOf(ledger.plan, atom);
     if (this.#announced.delete(name)) this.#append(name, { state: TASK_STATES[ledger.states[atom]] });
   }
 
-  flow(state: FlowState): void {
-    this.#lease.flow({ state });
+  /** None of the atoms of a flow that are recorded as begun will, now. */
+  retractAll(ledger: Ledger): void {
+    for (const { ledger: one, atom } of [...this.#announced.values()]) if (one === ledger) this.retract(one, atom);
+  }
+
+  /** Values were injected: all of them so far. */
+  injected(values: object): void {
+    this.flow({ injected: this.#encode(values, 'The injected values', undefined) });
+    this.soon();
+  }
+
+  /** Something was noted about the flow: all of it so far. */
+  described(metadata: object): void {
+    this.flow({ metadata: this.#encode(metadata, 'The metadata of the flow', undefined) });
+    this.soon();
+  }
+
+  /** Something was noted about a task: all of it so far. */
+  describedTask(task: string, metadata: object): void {
+    this.#append(task, { metadata: this.#encode(metadata, `The metadata of task '${task}'`, task) });
+    this.soon();
+  }
+
+  flow(change: FlowChange): void {
+    this.lease.flow(change);
     this.#appended = true;
   }
 
   /** Calls `effect` once all that was appended is durable. */
   after(effect: () => void): void {
-    if (this.open) this.#effects.push(effect);
+    if (this.open) this.#effects.push({ run: effect, starts: false });
     else effect();
   }
 
-  /** Makes all durable that was appended: on return, or when the promise resolves. */
-  commit(): void | Promise<void> {
-    if (!this.#appended) return this.#flying;
-    const effects = this.#effects;
-    this.#effects = [];
-    this.#appended = false;
-    const committed = this.#lease.commit();
-    if (committed === undefined) {
-      for (const effect of effects) effect();
-      return undefined;
-    }
-    const flying = committed.then(() => {
-      if (this.#flying === flying) this.#flying = undefined;
-      for (const effect of effects) effect();
+  /**
+   * Calls `start` once all that was appended is durable, or as soon as it is known that it could not be committed: something is to begin, or
+   * not.
+   */
+  start(start: (durable: boolean) => void): void {
+    this.#effects.push({ run: start, starts: true });
+  }
+
+  /** Commits once the event loop turns: all that comes until then goes along. */
+  soon(): void {
+    if (this.#scheduled || !this.open) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.commit();
     });
-    this.#flying = flying;
-    return flying;
+  }
+
+  /** Makes all durable that was appended: on return, where the store can, or later. */
+  commit(): void {
+    const end = this.#carried + this.#effects.length;
+    if (this.#appended) {
+      this.#noteProgress();
+      this.#appended = false;
+      try {
+        const committed = this.lease.commit();
+        if (committed !== undefined) {
+          this.#flying++;
+          committed.then(
+            () => this.#landed(end),
+            (error) => this.#landed(end, error),
+          );
+          return;
+        }
+      } catch (error) {
+        this.#failed(error as Error);
+        return;
+      }
+    }
+    if (this.#flying === 0) this.#carryOut(end);
   }
 
   /** What is rolled back has changed, or what is to become of the flow. */
@@ -111,10 +176,9 @@ export class Journal {
       reverting: ledger.reverting,
       givenUp: [...ledger.givenUp].map(name),
     };
-    const stored = this.#encode(notes, 'What is to become of the flow', undefined);
-    if (ledger.region === undefined) this.#lease.flow({ notes: stored });
-    else this.#lease.atom(ledger.region, { notes: stored });
-    this.#appended = true;
+    const stored = encodeStored(notes, { limit: Infinity, what: 'What is to become of the flow' });
+    if (ledger.region === undefined) this.flow({ notes: stored });
+    else this.#append(ledger.region, { notes: stored });
   }
 
   /** A retry begins an attempt, or hears of a failure in it. */
@@ -122,44 +186,147 @@ export class Journal {
     const history = ledger.historyOf(retry);
     const name = nameOf(ledger.plan, retry);
     const { value, failures } = history.last!;
-    this.#lease.attempt(name, history.length - 1, {
+    this.lease.attempt(name, history.length - 1, {
       value: this.#encode(value, `The value of retry '${name}'`, name),
-      failures: this.#encode(failures, `The failures that retry '${name}' has heard of`, name),
+      failures: this.#storedFailures(failures, name),
     });
     this.#appended = true;
   }
 
   /** What a retry has tried is forgotten. */
   forgot(ledger: Ledger, retry: number): void {
-    this.#lease.forget(nameOf(ledger.plan, retry));
+    this.lease.forget(nameOf(ledger.plan, retry));
     this.#appended = true;
+  }
+
+  /** All atoms of a flow go back to their start. What has never left it has no row. */
+  reset(ledger: Ledger): void {
+    const { plan, states } = ledger;
+    for (let atom = 0; atom < plan.size; atom++) {
+      if (states[atom] === PENDING) continue;
+      const name = nameOf(plan, atom);
+      this.#append(name, { state: 'PENDING', ...NOTHING });
+      if (plan.atoms[atom].controller ?? plan.atoms[atom].retry) this.lease.forget(name);
+    }
+    this.flow({ notes: null });
+  }
+
+  /** What a region had built is no more. */
+  removed(ledger: Ledger): void {
+    for (let atom = 0; atom < ledger.plan.size; atom++) this.#remove(nameOf(ledger.plan, atom));
+    for (const child of ledger.children.values()) this.removed(child.ledger);
+    for (const [atom, { recorded }] of ledger.left) this.removedLeft(nameOf(ledger.plan, atom), recorded);
+  }
+
+  /** What a region had built in an earlier process is no more. */
+  removedLeft(region: string, recorded: Recorded): void {
+    for (const { name } of recorded.atoms.get(region) ?? []) {
+      this.#remove(name);
+      this.removedLeft(name, recorded);
+    }
+  }
+
+  /** A task says how far it is. */
+  progressed(event: ProgressEvent): void {
+    this.#progress.set(event.name, event);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#progress.size === 0) return;
+      this.#appended = true;
+      this.commit();
+    }, PROGRESS_DELAY).unref();
   }
 
   /** @throws when a result cannot be stored: the task has not ended well */
   check(ledger: Ledger, atom: number, result: unknown): void {
+    if (result === undefined) return;
     const name = nameOf(ledger.plan, atom);
     this.#encoded = { result, stored: this.#encode(result, `The result of task '${name}'`, name) };
+  }
+
+  /** Nothing more is recorded, and the flow is free for whoever takes it next. */
+  async release(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.onError = () => {};
+    await this.lease.release();
+  }
+
+  #landed(end: number, error?: Error): void {
+    this.#flying--;
+    if (error) this.#failed(error);
+    else this.#carryOut(this.#flying === 0 && !this.#appended ? this.#carried + this.#effects.length : end);
+  }
+
+  /** What could not be committed stays appended, and what should have begun is told that it has not. */
+  #failed(error: Error): void {
+    this.#appended = true;
+    this.onError(error);
+    for (let i = 0; i < this.#effects.length; i++) {
+      const { starts, run } = this.#effects[i];
+      if (!starts) continue;
+      this.#effects[i] = NOTHING_TO_DO;
+      run(false);
+    }
+  }
+
+  /** Carries out what is durable, in order. What comes up meanwhile has its turn behind it. */
+  #carryOut(end: number): void {
+    this.#due = Math.max(this.#due, end);
+    if (this.#carrying) return;
+    this.#carrying = true;
+    try {
+      while (this.#carried < this.#due) {
+        const effects = this.#effects.splice(0, this.#due - this.#carried);
+        for (const { run } of effects) {
+          this.#carried++;
+          run(true);
+        }
+        // What has come up and was not recorded need not wait.
+        if (!this.#appended && this.#flying === 0) this.#due = this.#carried + this.#effects.length;
+      }
+    } finally {
+      this.#carrying = false;
+    }
+  }
+
+  #noteProgress(): void {
+    for (const [name, { progress, details }] of this.#progress) {
+      let stored: Stored;
+      try {
+        stored = this.#encode({ progress, details }, 'Progress', name);
+      } catch {
+        stored = this.#encode({ progress }, 'Progress', name); // the task need not fail for it
+      }
+      this.lease.atom(name, { progress: stored });
+    }
+    this.#progress.clear();
+  }
+
+  #remove(name: string): void {
+    this.#announced.delete(name);
+    this.#progress.delete(name);
+    this.lease.remove(name);
+    this.#appended = true;
   }
 
   #change(ledger: Ledger, atom: number, state: number): AtomChange {
     const change = { state: TASK_STATES[state] };
     switch (state) {
       case RUNNING:
-        return { ...change, ...this.#identity(ledger, atom), intention: 'EXECUTE', attempts: ++ledger.begun[atom] };
+        return { ...change, ...this.#identity(ledger, atom), attempts: ++ledger.begun[atom] };
+      case REVERTING:
+        return { ...change, ...this.#identity(ledger, atom), intention: 'REVERT' };
       case SUCCESS:
-        return { ...change, order: ledger.finished[atom], result: this.#stored(ledger, atom, ledger.results[atom]) };
-      case FAILURE: {
-        const failure = this.#encode(ledger.failures.get(atom), 'The failure', nameOf(ledger.plan, atom));
-        return { ...change, order: ledger.finished[atom], failure };
-      }
+        return { ...change, order: ledger.finished[atom], ...this.#result(ledger, atom) };
+      case FAILURE:
+        return { ...change, order: ledger.finished[atom], failure: this.#storedFailure(ledger.failures.get(atom)!) };
       case REVERTED: {
-        const revertResult = this.#stored(ledger, atom, ledger.revertResults.get(atom));
-        return { ...change, result: null, revertResult };
+        const revertResult = ledger.revertResults.get(atom);
+        if (revertResult === undefined) return { ...change, result: null };
+        return { ...change, result: null, revertResult: this.#stored(ledger, atom, revertResult) };
       }
-      case REVERT_FAILURE: {
-        const revertFailure = this.#encode(ledger.revertFailures.get(atom), 'The failure', nameOf(ledger.plan, atom));
-        return { ...change, revertFailure };
-      }
+      case REVERT_FAILURE:
+        return { ...change, revertFailure: this.#storedFailure(ledger.revertFailures.get(atom)!) };
       case PENDING:
         return { ...change, ...NOTHING };
       default:
@@ -167,10 +334,17 @@ export class Journal {
     }
   }
 
+  /** What tells an atom from a task of the flow itself. */
   #identity({ plan, region }: Ledger, atom: number): AtomChange {
     const { controller, region: builds } = plan.atoms[atom];
-    const kind: AtomKind = controller ? 'retry' : builds ? 'region' : 'task';
-    return { kind, parent: region ?? null };
+    const kind: AtomKind | undefined = controller ? 'retry' : builds ? 'region' : undefined;
+    if (kind === undefined && region === undefined) return NO_CHANGE;
+    return { kind: kind ?? 'task', parent: region ?? null };
+  }
+
+  #result(ledger: Ledger, atom: number): AtomChange {
+    const result = ledger.results[atom];
+    return result === undefined ? NO_CHANGE : { result: this.#stored(ledger, atom, result) };
   }
 
   /** Of a result that was checked, what came of that. */
@@ -182,18 +356,45 @@ export class Journal {
     return this.#encode(result, `The result of task '${name}'`, name);
   }
 
+  #storedFailure(failure: Failure): Stored {
+    const { task } = failure;
+    try {
+      return this.#encode(failure, 'The failure', task);
+    } catch (error) {
+      return this.#encode(substitute(failure, error), 'The failure', task);
+    }
+  }
+
+  #storedFailures(failures: Readonly<Record<string, Failure>>, retry: string): Stored {
+    try {
+      return this.#encode(failures, 'The failures', retry);
+    } catch (error) {
+      const told = Object.entries(failures).map(([task, failure]) => [task, substitute(failure, error)]);
+      return this.#encode(Object.fromEntries(told), 'The failures', retry);
+    }
+  }
+
   #encode(value: unknown, what: string, task: string | undefined): Stored {
     return encodeStored(value, { limit: this.#limit, what, task });
   }
 
   #append(name: string, change: AtomChange): void {
-    this.#lease.atom(name, change);
+    this.lease.atom(name, change);
     this.#appended = true;
   }
 }
 
+const NOTHING_TO_DO: Effect = { run: () => {}, starts: false };
+const NO_CHANGE: AtomChange = {};
 const NOTHING: AtomChange = {
   intention: 'EXECUTE',
   order: 0,
-  ...{ result: null, failure: null, revertResult: null, revertFailure: null, notes: null },
+  ...{ result: null, failure: null, revertResult: null, revertFailure: null, notes: null, progress: null },
 };
+
+/** Tells as much of a failure as can be stored. */
+function substitute({ task, error }: Failure, reason: unknown): Failure {
+  const clip = (text: unknown) => String(text).slice(0, 1000);
+  const told = `${clip(error.name)}: ${clip(error.message)} (more of it could not be stored: ${clip((reason as Error).message)})`;
+  return new Failure(task, new RunError('ERR_MILLRACE_UNSTORABLE', told, { task }));
+}

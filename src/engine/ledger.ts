@@ -1,12 +1,13 @@
 /** What is known of a flow's atoms: their states, results and failures. It stays with the engine from run to run. */
 import { type Attempt, Failure, History, type Mapping, type RevertExtras, type TaskAtom } from '../atoms/index.js';
-import { RunError } from '../errors.js';
+import { isMillraceError, RunError } from '../errors.js';
 import { CONSTANT, INPUT, nameOf, type Plan, type Range } from '../plan/index.js';
 import { markFailed } from '../wire/index.js';
 import type { Binding } from './bind.js';
 import type { ProgressEvent } from './events.js';
 import type { Journal } from './journal.js';
-import { type Child, Directory } from './nesting.js';
+import { type Child, Directory, withChildren } from './nesting.js';
+import type { Left } from './record.js';
 import {
   FAILURE,
   IGNORE,
@@ -44,6 +45,10 @@ interface Attempts {
 export class Ledger {
   /** Where it is recorded what happens. */
   journal: Journal | undefined;
+  /** What regions had built in an earlier process, until it is built again. */
+  readonly left = new Map<number, Left>();
+  /** The failures of tasks that are no more. */
+  readonly gone: Failure[] = [];
   /** The region whose flow this is. */
   readonly region: string | undefined;
   /** How many times each atom has begun to run; counted only if that is recorded. */
@@ -104,6 +109,11 @@ export class Ledger {
     this.begun = new Uint32Array(plan.size);
   }
 
+  /** What happens is recorded from now on, or not any more. */
+  attach(journal: Journal | undefined): void {
+    for (const ledger of withChildren(this)) ledger.journal = journal;
+  }
+
   /** Whether an atom is being reverted, or will be when it begins: it has run. */
   reverts(atom: number): boolean {
     const state = this.states[atom];
@@ -128,14 +138,17 @@ export class Ledger {
    */
   adopt(atom: number, child: Child, region: string): void {
     this.directory.add(child.ledger, region);
+    this.left.delete(atom);
     this.children.set(atom, child);
   }
 
   /** What a region has built is of no account any more. */
   forget(atom: number): void {
+    this.#strike(atom);
     const child = this.children.get(atom);
     if (child) this.directory.remove(child.ledger);
     this.children.delete(atom);
+    this.left.delete(atom);
   }
 
   /** An atom begins to run, or to be reverted. */
@@ -230,7 +243,10 @@ export class Ledger {
 
   /** What a retry has tried in an earlier process. */
   remember(retry: number, attempts: readonly Attempt[]): void {
-    this.#attempts.set(retry, { all: attempts.map(({ value, failures }) => ({ value, failures: { ...failures } })) });
+    this.#attempts.set(retry, {
+      all: attempts.map(({ value, failures }) => ({ value, failures: { ...failures } })),
+      ...(this.failures.has(retry) && this.#plan.atoms[retry].controller && { failure: this.failures.get(retry)! }),
+    });
   }
 
   /** Part of the flow is being rolled back, or has been. */
@@ -238,8 +254,8 @@ export class Ledger {
     this.intentions.fill(intention, start, end);
   }
 
-  /** An atom that was rolled back is as if it had never run. */
-  restart(atom: number): void {
+  /** An atom that was rolled back is as if it had never run. `goesOn`: what a region has built counts. */
+  restart(atom: number, goesOn = false): void {
     this.results[atom] = undefined;
     this.failures.delete(atom);
     this.#told = undefined;
@@ -247,12 +263,13 @@ export class Ledger {
     this.revertFailures.delete(atom);
     this.#forget(atom);
     this.givenUp.delete(atom);
-    if (this.children.get(atom)?.suspended === false) this.forget(atom);
+    if (!goesOn && (this.children.size > 0 || this.left.size > 0)) this.forget(atom);
     this.move(atom, PENDING);
   }
 
   /** A retry is about to try again. Its history stays. */
   retry(retry: number): void {
+    this.#strike(retry);
     this.results[retry] = undefined;
     this.failures.delete(retry);
     this.#told = undefined;
@@ -271,8 +288,10 @@ export class Ledger {
 
   /** The failures that are not tolerated. */
   get severe(): Failure[] {
-    const all = [...this.failures];
-    return (this.#plan.lacking ? all.filter(([atom]) => !this.#plan.atoms[atom].mayFail) : all).map(([, one]) => one);
+    const all = [...this.failures].filter(
+      ([atom, { error }]) => !(this.#plan.lacking && this.#plan.atoms[atom].mayFail) && !isInterruption(error),
+    );
+    return [...this.gone, ...all.map(([, one]) => one)];
   }
 
   /** The names of the tasks that run now. */
@@ -340,6 +359,7 @@ export class Ledger {
   }
 
   reset(): void {
+    this.#recordReset();
     this.states.fill(PENDING);
     this.finished.fill(0);
     this.intentions.fill(EXECUTE);
@@ -356,6 +376,8 @@ export class Ledger {
     this.finishedCount = 0;
     this.verdict = undefined;
     this.reverting = false;
+    this.left.clear();
+    this.gone.length = 0;
     this.children.clear();
     this.directory.clear();
   }
@@ -371,6 +393,21 @@ export class Ledger {
       this.#told = { around, all: Object.freeze({ ...around, ...Object.fromEntries(own) }) };
     }
     return this.#told.all;
+  }
+
+  /** What a region has built is not recorded any more. */
+  #strike(region: number): void {
+    if (this.journal === undefined) return;
+    const child = this.children.get(region);
+    const left = this.left.get(region);
+    if (child) this.journal.removed(child.ledger);
+    if (left) this.journal.removedLeft(nameOf(this.#plan, region), left.recorded);
+  }
+
+  #recordReset(): void {
+    if (this.journal === undefined) return;
+    for (const region of [...this.children.keys(), ...this.left.keys()]) this.#strike(region);
+    this.journal.reset(this);
   }
 
   #forget(retry: number): void {
@@ -416,6 +453,11 @@ export class Ledger {
     const { size, picks } = this.#plan;
     return this.states[source < size ? source : picks[source - size].atom] === SUCCESS;
   }
+}
+
+/** Whether a task did not fail, but its process ended while it ran: its flow was to be reverted anyway. */
+function isInterruption(error: Error): boolean {
+  return isMillraceError(error) && error.code === 'ERR_MILLRACE_INTERRUPTED';
 }
 
 /** Whether a value is `{}`. */

@@ -1,115 +1,141 @@
 /** Takes a flow to record it, and puts what was recorded of it into a ledger. */
 import { type Attempt, Failure } from '../atoms/index.js';
 import { RunError } from '../errors.js';
-import { nameOf, numberOf, rangeOf, whole } from '../plan/index.js';
-import { decodeStored, encodeStored, type Stored } from '../stored/index.js';
-import { Journal, type Notes } from './journal.js';
-import { type Ledger, RETRY, REVERT } from './ledger.js';
-import type { FlowStore, RecordedAtom, RecordedFlow } from './recording.js';
+import { nameOf, numberOf, type Plan, rangeOf, whole } from '../plan/index.js';
+import { decodeStored } from '../stored/index.js';
+import type { Notes } from './journal.js';
+import { EXECUTE, type Ledger, RETRY, REVERT } from './ledger.js';
+import type { FlowStore, RecordedAtom, RecordedAttempt, RecordedFlow } from './recording.js';
 import { FAILURE, PENDING, REVERTING, RUNNING, SUCCESS, TASK_STATES } from './states.js';
 
 /** Where and how a flow is recorded. */
 export interface RecordOptions {
+  /** Made by `openStore()`. */
   readonly store: FlowStore;
-  /** The id of the flow: of a new one, or, to resume it, of one that is recorded. Default: a new one. */
-  readonly id?: string;
-  /** The book that a new flow is put into. */
-  readonly book?: string;
+  /** The id of the flow. If a flow of this id is recorded, it is resumed. Default: a new one. */
+  readonly id?: string | undefined;
+  /** The book that a new flow is put into. Default: none. */
+  readonly book?: string | undefined;
   /** The most that a value may take, in bytes. Default: 16 MiB. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
-const LIMIT = 16 * 2 ** 20;
-
-export async function openJournal(ledger: Ledger, record: RecordOptions, inputs: unknown): Promise<void> {
-  const { store, id, book, limit = LIMIT } = record;
-  const { name } = ledger.plan;
-  const known = id !== undefined && (await store.acquire(id).catch(unlessMissing));
-  const lease =
-    known || (await store.create({ id, book, name, inputs: encodeStored(inputs, { limit, what: 'The inputs' }) }));
-  if (known) restore(ledger, await known.read());
-  ledger.journal = new Journal(lease, limit);
+/** What has been recorded of a flow, by what it is part of: a region, by name, or the flow itself. */
+export interface Recorded {
+  readonly atoms: ReadonlyMap<string | undefined, readonly RecordedAtom[]>;
+  readonly histories: ReadonlyMap<string, readonly RecordedAttempt[]>;
 }
 
-function unlessMissing(error: { code?: unknown }): undefined {
-  if (error.code !== 'ERR_MILLRACE_FLOW_NOT_FOUND') throw error;
+/** What a region had built in an earlier process. */
+export interface Left {
+  readonly recorded: Recorded;
+  readonly notes: Notes | undefined;
 }
 
 const STATES = new Map<string, number>(TASK_STATES.map((name, state) => [name, state]));
 
-function restore(ledger: Ledger, { atoms, histories, notes }: RecordedFlow): void {
-  const { plan } = ledger;
-  for (const row of atoms.values()) {
-    const atom = numberOf(plan, row.name);
-    if (atom >= 0) restoreAtom(ledger, atom, row);
+/** Puts what was recorded of a flow into an empty ledger. `stops`: whether nothing else starts in a flow that has failed. */
+export function restore(ledger: Ledger, flow: RecordedFlow, stops: boolean): void {
+  const atoms = new Map<string | undefined, RecordedAtom[]>();
+  for (const row of flow.atoms.values()) {
+    const siblings = atoms.get(row.parent);
+    if (siblings) siblings.push(row);
+    else atoms.set(row.parent, [row]);
   }
-  for (const [name, attempts] of histories) {
-    const retry = numberOf(plan, name);
-    if (retry < 0) continue;
-    ledger.remember(
-      retry,
-      attempts.map(
-        ({ value, failures }): Attempt => ({
-          value: value && read(value),
-          failures: (failures ? read(failures) : {}) as Record<string, Failure>,
-        }),
-      ),
-    );
-  }
-  if (notes) restoreNotes(ledger, read(notes) as Notes);
-  interrupted(ledger);
+  restoreLedger(ledger, { atoms, histories: flow.histories }, flow.notes && (decodeStored(flow.notes) as Notes), stops);
 }
 
-function restoreAtom(ledger: Ledger, atom: number, row: RecordedAtom): void {
+/** Puts what was recorded of the flow of a region into its empty ledger. */
+export function restoreChild(ledger: Ledger, { recorded, notes }: Left, stops: boolean): void {
+  restoreLedger(ledger, recorded, notes, stops);
+}
+
+function restoreLedger(ledger: Ledger, recorded: Recorded, notes: Notes | undefined, stops: boolean): void {
+  const { plan } = ledger;
+  for (const row of recorded.atoms.get(ledger.region) ?? []) {
+    const atom = numberOf(plan, row.name);
+    if (atom >= 0) restoreAtom(ledger, atom, row, recorded);
+    // Its failure still counts, although it is no more.
+    else if (row.failure && row.state !== 'REVERTED') ledger.gone.push(decodeStored(row.failure) as Failure);
+  }
+  if (notes) restoreNotes(ledger, notes);
+  endInterrupted(ledger, stops);
+}
+
+function restoreAtom(ledger: Ledger, atom: number, row: RecordedAtom, recorded: Recorded): void {
   ledger.states[atom] = STATES.get(row.state)!;
   ledger.finished[atom] = row.order;
   ledger.finishedCount = Math.max(ledger.finishedCount, row.order);
   ledger.begun[atom] = row.attempts;
-  if (row.result) ledger.results[atom] = read(row.result);
-  if (row.failure) ledger.failures.set(atom, read(row.failure) as Failure);
-  if (row.revertResult) ledger.revertResults.set(atom, read(row.revertResult));
-  if (row.revertFailure) ledger.revertFailures.set(atom, read(row.revertFailure) as Failure);
+  if (row.result) ledger.results[atom] = decodeStored(row.result);
+  if (row.failure) ledger.failures.set(atom, decodeStored(row.failure) as Failure);
+  if (row.revertResult) ledger.revertResults.set(atom, decodeStored(row.revertResult));
+  if (row.revertFailure) ledger.revertFailures.set(atom, decodeStored(row.revertFailure) as Failure);
+  const history = recorded.histories.get(row.name);
+  if (history) ledger.remember(atom, history.map(attemptOf));
+  if (ledger.plan.atoms[atom].region !== undefined && recorded.atoms.has(row.name)) {
+    ledger.left.set(atom, { recorded, notes: row.notes && (decodeStored(row.notes) as Notes) });
+  }
+  if (!row.progress) return;
+  const { progress, details } = decodeStored(row.progress) as { progress: number; details?: unknown };
+  ledger.note({ name: row.name, progress, details });
+  if (row.state === 'SUCCESS') ledger.progress.delete(row.name);
+}
+
+function attemptOf({ value, failures }: RecordedAttempt): Attempt {
+  return {
+    value: value && decodeStored(value),
+    failures: (failures ? decodeStored(failures) : {}) as Record<string, Failure>,
+  };
 }
 
 function restoreNotes(ledger: Ledger, { rollbacks, verdict, reverting, givenUp }: Notes): void {
   const { plan } = ledger;
   for (const [name, retryAfter] of rollbacks) {
-    const retry = numberOf(plan, name);
+    const retry = retryOf(plan, name);
     if (retry < 0) continue;
     const range = rangeOf(plan, retry);
     ledger.rollbacks.set(retry, { range, retryAfter: retryAfter ?? undefined });
     ledger.intend(range, REVERT);
     ledger.intentions[retry] = RETRY;
   }
-  for (const name of givenUp) if (numberOf(plan, name) >= 0) ledger.givenUp.add(numberOf(plan, name));
+  for (const name of givenUp) if (retryOf(plan, name) >= 0) ledger.givenUp.add(retryOf(plan, name));
   if (verdict === undefined) return;
-  const retry = verdict === null ? -1 : numberOf(plan, verdict);
+  const retry = verdict === null ? -1 : retryOf(plan, verdict);
   ledger.verdict = retry < 0 ? whole(plan) : rangeOf(plan, retry);
   ledger.reverting = reverting;
 }
 
-/** What ran when the process ended may have done its work, or a part of it. */
-function interrupted(ledger: Ledger): void {
-  const { plan, states, verdict, intentions } = ledger;
-  for (let atom = 0; atom < plan.size; atom++) {
+/** The number of a retry; -1: there is none of that name any more. */
+function retryOf(plan: Plan, name: string): number {
+  const atom = numberOf(plan, name);
+  return atom >= 0 && (plan.atoms[atom].controller ?? plan.atoms[atom].retry) ? atom : -1;
+}
+
+/** What ran when the process ended may have done its work, or a part of it, or nothing. */
+function endInterrupted(ledger: Ledger, stops: boolean): void {
+  const { plan, states, verdict, reverting, intentions } = ledger;
+  const failing = (atom: number) =>
+    intentions[atom] !== EXECUTE ||
+    (verdict !== undefined && (stops || reverting) && atom >= verdict.start && atom < verdict.end);
+  for (let place = 0; place < plan.size; place++) {
+    const atom = plan.order ? plan.order[place] : place;
     if (states[atom] === REVERTING) {
       states[atom] = ledger.failures.has(atom) ? FAILURE : SUCCESS;
     } else if (states[atom] === RUNNING) {
-      const failing = intentions[atom] !== 0 || (verdict && atom >= verdict.start && atom < verdict.end);
-      if (!failing) {
-        states[atom] = PENDING;
-        continue;
-      }
-      // It is reverted before what it depends on.
-      const name = nameOf(plan, atom);
-      const message = `Task '${name}' was interrupted when its process ended, and is reverted, as its flow is`;
-      states[atom] = FAILURE;
-      ledger.finished[atom] = ++ledger.finishedCount;
-      ledger.failures.set(atom, new Failure(name, new RunError('ERR_MILLRACE_INTERRUPTED', message, { task: name })));
+      if (failing(atom)) interrupt(ledger, atom);
+      else states[atom] = PENDING;
     }
   }
 }
 
-function read(stored: Stored): unknown {
-  return decodeStored(stored);
+/** An atom that has begun and not ended, as far as is known, is to be reverted, and that before what it depends on. */
+function interrupt(ledger: Ledger, atom: number): void {
+  const task = nameOf(ledger.plan, atom);
+  const message = `Task '${task}' was interrupted when its process ended, and is reverted, as its flow is`;
+  ledger.states[atom] = FAILURE;
+  ledger.finished[atom] = ++ledger.finishedCount;
+  ledger.failures.set(atom, new Failure(task, new RunError('ERR_MILLRACE_INTERRUPTED', message, { task })));
+  // Where it stands in the order must be known when this process ends as the other one did.
+  ledger.journal?.moved(ledger, atom);
 }

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Dispatcher } from './dispatcher.js';
+import type { Journal } from './journal.js';
 import type { Scheduler } from './scheduler.js';
 import type { FlowState } from './states.js';
 
@@ -19,17 +20,26 @@ export class Run {
   readonly scheduler: Scheduler;
   /** Why it was told to stop. */
   stopped: Error | undefined;
+  /** Why what happens could not be recorded. The run is left where it is. */
+  broken: Error | undefined;
   /** The state in which it has come to its end. */
   ending: FlowState | undefined;
+  /** Whether nothing is left to do; that may still have to become durable. */
+  over = false;
   /** Called when an atom has ended that did not end while it was started. */
   onSettled: () => void = () => {};
   readonly #dispatcher: Dispatcher;
+  readonly #journal: Journal | undefined;
   readonly #ended: ((ending: FlowState) => void)[] = [];
   #driven = false;
 
-  /** `connect` makes what runs the atoms; it is given what to call when one of them has ended later. */
-  constructor(scheduler: Scheduler, connect: (settled: () => void) => Dispatcher) {
+  /**
+   * `connect` makes what runs the atoms; it is given what to call when one of them has ended later. `journal` is where the end of the run
+   * is recorded before anyone is told.
+   */
+  constructor(scheduler: Scheduler, connect: (settled: () => void) => Dispatcher, journal?: Journal) {
     this.scheduler = scheduler;
+    this.#journal = journal;
     this.#dispatcher = connect(() => this.onSettled());
   }
 
@@ -50,25 +60,38 @@ export class Run {
 
   /** Starts what can be started now, in a run that goes step by step. */
   step(): void {
-    if (this.ending === undefined) this.#dispatcher.pump(true);
+    if (!this.over) this.#dispatcher.pump(true);
   }
 
   /** Ends the run, or turns it round, if there is nothing left to do. */
   conclude(): void {
-    if (this.ending !== undefined || !this.scheduler.idle) return;
+    if (this.over || !this.scheduler.idle) return;
     const ending = this.scheduler.conclude();
     if (ending) this.end(ending);
   }
 
   end(ending: FlowState): void {
-    this.ending = ending;
+    const journal = this.#journal;
+    this.over = true;
     this.#dispatcher.close();
-    for (const listener of this.#ended) listener(ending);
+    if (!journal) {
+      this.#finish(ending);
+      return;
+    }
+    journal.flow({ state: this.broken ? 'SUSPENDED' : ending });
+    journal.start(() => this.#finish(this.broken ? 'SUSPENDED' : ending));
+    journal.commit();
+  }
+
+  /** What happens cannot be recorded: the running tasks end, and nothing else begins. With a reason they are told to stop. */
+  break(error: Error, reason?: unknown): void {
+    this.broken ??= error;
+    if (reason !== undefined && !this.over) this.#dispatcher.abort(reason);
   }
 
   /** Stops the run for good: what it has done is reverted. A run that is reverting already goes on with that. */
   stop(error: Error, reason: unknown): void {
-    if (this.ending !== undefined || this.scheduler.reverting) return;
+    if (this.over || this.scheduler.reverting) return;
     this.stopped ??= error;
     this.scheduler.abort();
     this.#dispatcher.abort(reason);
@@ -78,7 +101,7 @@ export class Run {
   /** Nothing more is to start. A task or a listener may be saying so, and what they are part of must be through first. */
   halt(): void {
     queueMicrotask(() => {
-      if (this.ending !== undefined || !this.scheduler.halted) return;
+      if (this.over || !this.scheduler.halted) return;
       this.step(); // takes back what has not started
       if (this.scheduler.idle) this.onSettled();
     });
@@ -86,7 +109,7 @@ export class Run {
 
   /** Waits until nothing runs any more. */
   async drain(): Promise<void> {
-    while (this.ending === undefined && !this.scheduler.idle) {
+    while (!this.over && !this.scheduler.idle) {
       await new Promise<void>((resolve) => {
         this.onSettled = resolve;
         this.onEnded(() => resolve());
@@ -94,8 +117,13 @@ export class Run {
     }
   }
 
+  #finish(ending: FlowState): void {
+    this.ending = ending;
+    for (const listener of this.#ended) listener(ending);
+  }
+
   #advance(): void {
-    while (this.ending === undefined) {
+    while (!this.over) {
       this.#dispatcher.pump(false);
       if (!this.scheduler.idle) return;
       this.conclude();

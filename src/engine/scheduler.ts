@@ -105,6 +105,8 @@ export class Scheduler {
     const unresolved = ledger.verdict !== undefined;
     if (unresolved && (ledger.reverting || options.reverting || (this.#stops && !this.#nested))) {
       this.#revert();
+    } else if (unresolved && this.#stops && this.#nested) {
+      this.#halted = true; // a region's flow that had failed when its process ended: the region fails
     } else if (this.concurrent || unresolved) {
       this.#start(this.#readySet());
     } else {
@@ -456,7 +458,7 @@ export class Scheduler {
   /** Nothing runs any more in what is rolled back: what has run is reverted. */
   #turn(retreat: Retreat): void {
     const { plan, ledger, concurrent } = this;
-    if (ledger.children.size > 0) this.#giveUpSuspended(retreat.range);
+    if (ledger.children.size > 0 || ledger.left.size > 0) this.#giveUpSuspended(retreat.range);
     this.#undoing ??= new Undoing(plan, ledger, concurrent ? this.runsHere : nowhere);
     this.#undoing.begin(retreat);
     if (retreat.over) this.#tryAgain(retreat);
@@ -540,7 +542,7 @@ export class Scheduler {
       // What a region has done so far counts.
       const child = ledger.children.get(atom);
       if (child) child.suspended = true;
-      this.#change(atom, () => ledger.restart(atom));
+      this.#change(atom, () => ledger.restart(atom, true));
     }
     ledger.verdict = undefined;
     ledger.journal?.noted(ledger);
@@ -570,10 +572,11 @@ export class Scheduler {
 
   /** Regions that were to go on, and will not: what they have done is to be reverted, and so they count as failed. */
   #giveUpSuspended({ start, end }: Range): void {
-    const { children, states, failures } = this.ledger;
+    const { children, left, states, failures } = this.ledger;
     const [first] = failures.values();
-    for (const [atom, child] of children) {
-      if (!child.suspended || states[atom] !== PENDING || atom < start || atom >= end) continue;
+    for (const atom of [...children.keys(), ...left.keys()]) {
+      const suspended = left.has(atom) || children.get(atom)?.suspended;
+      if (!suspended || states[atom] !== PENDING || atom < start || atom >= end) continue;
       const name = nameOf(this.plan, atom);
       // Because of its cause it is not told beside it.
       const details = { task: name, ...(first && { cause: first.error }) };

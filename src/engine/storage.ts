@@ -2,9 +2,12 @@
 import { type Controller, type Failure, History } from '../atoms/index.js';
 import { ArgumentError, RunError, received } from '../errors.js';
 import { CONSTANT, INPUT, nameOf, type Plan } from '../plan/index.js';
+import { decodeStored } from '../stored/index.js';
 import { type Binding, bind, placesOf, unsatisfied } from './bind.js';
+import type { Journal } from './journal.js';
 import { type Ledger, RETRY, REVERT } from './ledger.js';
 import { atomsWithChildren, type Place, withChildren } from './nesting.js';
+import type { RecordedFlow } from './recording.js';
 import { IGNORE, PENDING, REVERT_FAILURE, REVERTED, RUNNING, SUCCESS, TASK_STATES, type TaskState } from './states.js';
 
 /** What the engine means to do with a task, or has done; `'RETRY'`: to try it again once what has run is reverted. */
@@ -102,6 +105,8 @@ export class FlowStorage implements Storage {
   readonly #plan: Plan;
   readonly #checkFree: (what: string) => void;
   #given: Readonly<Record<string, unknown>>;
+  /** What was given beside or in the place of that. */
+  #injected: Readonly<Record<string, unknown>> = {};
   #transient: Readonly<Record<string, unknown>> = {};
   /** For each atom that was given arguments: their values, by their place in the binding. */
   readonly #own = new Map<number, Map<number, unknown>>();
@@ -122,10 +127,28 @@ export class FlowStorage implements Storage {
   /** What was given and injected, in force. */
   get binding(): Binding {
     if (this.#unbound) {
-      this.#ledger.binding = bind(this.#plan, { ...this.#given, ...this.#transient }, this.#own);
+      this.#ledger.binding = bind(this.#plan, { ...this.#given, ...this.#injected, ...this.#transient }, this.#own);
       this.#unbound = false;
     }
     return this.#ledger.binding;
+  }
+
+  /** Takes what was recorded of a flow, for which `given` was given. What was noted and injected before that comes on top. */
+  restore(given: Readonly<Record<string, unknown>>, { injected, metadata, atoms }: RecordedFlow): void {
+    this.#given = given;
+    if (injected) this.#injected = { ...(decodeStored(injected) as object), ...this.#injected };
+    if (metadata) this.#metadata = { ...(decodeStored(metadata) as object), ...this.#metadata };
+    for (const [task, { metadata: own }] of atoms) {
+      if (own) this.#taskMetadata.set(task, { ...(decodeStored(own) as object), ...this.#taskMetadata.get(task) });
+    }
+    this.#unbound = true;
+  }
+
+  /** Records what was noted and injected before there was a journal. */
+  record(journal: Journal): void {
+    if (Object.keys(this.#injected).length > 0) journal.injected(this.#injected);
+    if (Object.keys(this.#metadata).length > 0) journal.described(this.#metadata);
+    for (const [task, metadata] of this.#taskMetadata) journal.describedTask(task, metadata);
   }
 
   /** Where a task is: in the flow itself, or in one that a region has built. */
@@ -198,8 +221,13 @@ export class FlowStorage implements Storage {
   inject(values: Readonly<Record<string, unknown>>, options: { readonly transient?: boolean } = {}): void {
     checkValues('inject()', values);
     this.#checkFree('take values');
-    if (options.transient) this.#transient = { ...this.#transient, ...values };
-    else this.#given = { ...this.#given, ...values };
+    if (options.transient) {
+      this.#transient = { ...this.#transient, ...values };
+    } else {
+      const injected = { ...this.#injected, ...values };
+      this.#ledger.journal?.injected(injected);
+      this.#injected = injected;
+    }
     this.#unbound = true;
   }
 
@@ -308,7 +336,9 @@ export class FlowStorage implements Storage {
 
   updateFlowMetadata(values: Readonly<Record<string, unknown>>): void {
     checkValues('updateFlowMetadata()', values);
-    this.#metadata = { ...this.#metadata, ...values };
+    const metadata = { ...this.#metadata, ...values };
+    this.#ledger.journal?.described(metadata);
+    this.#metadata = metadata;
   }
 
   getFlowMetadata(): Record<string, unknown> {
@@ -318,7 +348,9 @@ export class FlowStorage implements Storage {
   updateTaskMetadata(task: string, values: Readonly<Record<string, unknown>>): void {
     this.#place(task);
     checkValues('updateTaskMetadata()', values);
-    this.#taskMetadata.set(task, { ...this.#taskMetadata.get(task), ...values });
+    const metadata = { ...this.#taskMetadata.get(task), ...values };
+    this.#ledger.journal?.describedTask(task, metadata);
+    this.#taskMetadata.set(task, metadata);
   }
 
   getTaskMetadata(task: string): Record<string, unknown> {
