@@ -18,14 +18,14 @@ export interface RunOptions extends ConfigOptions, FailureOptions {
   readonly pool?: Pool;
   /** What tasks may call on this thread. */
   readonly services?: OfferedServices;
+  /** Where the flow is recorded, so that it can be resumed. Default: it is not. */
+  readonly record?: RecordOptions;
 }
 
 /** How a flow is to be loaded. */
 export interface LoadOptions<Inputs = Record<string, unknown>> extends RunOptions {
   /** What the flow needs, by name. */
   readonly inputs?: Inputs;
-  /** Where the flow is recorded, so that it can be resumed. Default: it is not. */
-  readonly record?: RecordOptions;
 }
 
 /**
@@ -65,8 +65,16 @@ export function load<Needs, Gives>(
  * const { url } = await run(thumbnail, { path: 'a.png', width: 320 });
  * await run(thumbnail, { path: 'a.png', width: 320 }, { engine: 'serial' }); // the same, without threads
  */
-export const run = (async (flow: Dataflow<any, any>, inputs: any = {}, options: RunOptions = {}) =>
-  load(flow, { ...options, inputs }).run()) as RunFunction<RunOptions>;
+export const run = (async (flow: Dataflow<any, any>, inputs: any = {}, options: RunOptions = {}) => {
+  const engine = load(flow, { ...options, inputs });
+  if (!options.record) return engine.run();
+  // Where it is recorded, it is left to whoever wants to go on with it.
+  try {
+    return await engine.run();
+  } finally {
+    await engine.close();
+  }
+}) as RunFunction<RunOptions>;
 
 /**
  * Makes a pool of worker threads, for runs that are not to share the common one: `run(flow, inputs, { pool })`.

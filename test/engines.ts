@@ -1,19 +1,26 @@
 /** What every behavioural suite runs over: serial, and parallel with 1, 2 and 4 workers. */
-import type { RunOptions } from 'millrace';
+import type { LoadOptions } from 'millrace';
 import { test } from 'uvu';
+import { openStore } from '../src/storage/index.js';
 
 /** A way to run a flow. The pools of the parallel ones are shared by all runs of a test file. */
 export interface EngineUnderTest {
   readonly name: string;
-  readonly options: RunOptions & { readonly engine: 'serial' | 'parallel' };
+  readonly options: Omit<LoadOptions, 'inputs'> & { readonly engine: 'serial' | 'parallel' };
 }
 
-export const engines: readonly EngineUnderTest[] = [
+/** Where all runs are recorded; without the variable they are not. */
+const { TEST_STORE: url } = process.env;
+const recorded = url === undefined ? {} : { record: { store: await openStore(url) } };
+
+const kinds: readonly EngineUnderTest[] = [
   { name: 'serial', options: { engine: 'serial' } },
   { name: 'parallel, 1 worker', options: { engine: 'parallel', workers: 1 } },
   { name: 'parallel, 2 workers', options: { engine: 'parallel', workers: 2 } },
   { name: 'parallel, 4 workers', options: { engine: 'parallel', workers: 4 } },
 ];
+
+export const engines = kinds.map(({ name, options }) => ({ name, options: { ...options, ...recorded } }));
 
 /** Registers a claim with uvu. */
 export type Claim = (name: string, body: () => void | Promise<void>) => void;

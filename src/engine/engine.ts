@@ -69,6 +69,8 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   #run: Run | undefined;
   /** The flows of regions in that run. */
   #children: Children | undefined;
+  /** The flow was put back to its start here, and is to be where it is recorded. */
+  #resets = false;
   /** A run is about to begin, and waits for its configuration or its threads. */
   #opening = false;
   #closed = false;
@@ -253,12 +255,9 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   reset(): this {
     this.#checkFree('reset');
     this.prepare();
-    if (this.#recorder && !this.#recorder.journal) {
-      const message = `Flow '${this.name}' cannot reset: it is recorded, and not open; await engine.open() before`;
-      throw new RunError('ERR_MILLRACE_INVALID_STATE', message);
-    }
     this.#toStart();
-    this.#recorder?.journal?.soon();
+    if (this.#recorder && !this.#recorder.journal) this.#resets = true;
+    this.#recorder?.journal?.commit();
     return this;
   }
 
@@ -323,11 +322,18 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   async #take(recorder: Recorder): Promise<void> {
     this.#opening = true;
     try {
-      const found = await recorder.take();
+      const found = await recorder.take(this.#resets);
       try {
         if (found === 'nothing') await this.#create(recorder);
         else if (found !== 'the same') this.#restore(recorder.journal!, found);
         this.#ledger!.attach(recorder.journal);
+        if (this.#resets && found !== 'nothing') {
+          // Whoever listens knows.
+          this.#ledger!.reset();
+          recorder.journal!.flow({ state: 'PENDING' });
+          this.#state = 'PENDING';
+        }
+        this.#resets = false;
         if (found !== 'the same') this.#storage?.record(recorder.journal!);
       } catch (error) {
         this.#ledger?.attach(undefined);

@@ -31,11 +31,11 @@ export class Recorder {
     this.id = options.id ?? randomUUID();
   }
 
-  /** Takes the flow, if there is one. */
-  async take(): Promise<Found> {
+  /** Takes the flow, if there is one. `anew`: it is to be read even if it is as the engine has left it. */
+  async take(anew: boolean): Promise<Found> {
     const lease = await this.#options.store.acquire(this.id).catch(unlessMissing);
     if (!lease) return 'nothing';
-    const known = this.#epoch !== undefined && lease.epoch === this.#epoch + 1;
+    const known = !anew && this.#epoch !== undefined && lease.epoch === this.#epoch + 1;
     this.#hold(lease);
     if (known) return 'the same';
     try {
