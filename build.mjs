@@ -40,6 +40,7 @@ await build({
     index: 'src/index.ts',
     observe: 'src/observe/index.ts',
     service: 'src/service/index.ts',
+    storage: 'src/storage/index.ts',
     worker: 'workers/worker.ts',
   },
   outdir: 'dist',
@@ -75,7 +76,7 @@ if (!process.argv.includes('--fast')) {
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
     stdio: 'inherit',
   });
-  const doors = ['index', 'observe/index', 'service/index'].map((door) => `dist/types/${door}.d.ts`);
+  const doors = ['index', 'observe/index', 'service/index', 'storage/index'].map((door) => `dist/types/${door}.d.ts`);
   const needed = doors.reduce((found, door) => reachable(door, found), new Set());
   for (const file of readdirSync('dist/types', { recursive: true }).map((name) => join('dist/types', name))) {
     if (file.endsWith('.d.ts') && !needed.has(file)) rmSync(file);

@@ -15,7 +15,7 @@ export async function openRepository(url: string): Promise<TaskRepository> {
   const scheme = schemeOf(url);
   if (scheme === 'sqlite' || scheme === 'postgres' || scheme === 'postgresql') {
     const [{ openDatabase }, { SqlTaskRepository }] = await Promise.all([
-      import('../storage/index.js'),
+      import('../database/index.js'),
       import('./sql.js'),
     ]);
     return new SqlTaskRepository(await openDatabase(url));

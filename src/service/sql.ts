@@ -1,6 +1,6 @@
 import type { ExpressionBuilder, Kysely } from 'kysely';
+import type { Database, Tables, TaskRow } from '../database/index.js';
 import { ServiceError } from '../errors.js';
-import type { Database, Tables, TaskRow } from '../storage/index.js';
 import { type SortKey, type TaskQuery, unknownMarker } from './query.js';
 import { isText, summaryOf, type TaskRecord, type TaskSummary } from './record.js';
 import type { TaskRepository } from './repository.js';

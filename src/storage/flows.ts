@@ -1,6 +1,7 @@
 /** Flows between their rows and what is read of them. */
 
 import type { Selectable } from 'kysely';
+import type { AtomRow, AttemptRow, FlowRow, ValueRow } from '../database/index.js';
 import type {
   AtomKind,
   FlowSummary,
@@ -14,7 +15,7 @@ import type { FlowState, TaskState } from '../engine/states.js';
 import type { TaskIntention } from '../engine/storage.js';
 import { StoreError } from '../errors.js';
 import { checkName, dateOf } from './changes.js';
-import type { AtomRow, AttemptRow, FlowRow, ValueRow } from './schema.js';
+import { printable } from './inspect.js';
 
 /** A text that is longer is stored in a table of its own, and not read and written with the row. In UTF-16 code units. */
 const LARGE = 64 * 1024;
@@ -86,7 +87,7 @@ export function recordedFlow(
       failures: read(retry, attempt, 'failures', fieldOf('failures', n)),
     });
   }
-  return {
+  return printable({
     ...summaryOf(row),
     inputs: read('', row, 'inputs')!,
     injected: read('', row, 'injected'),
@@ -118,7 +119,7 @@ export function recordedFlow(
       ]),
     ),
     histories,
-  };
+  });
 }
 
 /** What the table of large values calls a value of an attempt. */

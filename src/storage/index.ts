@@ -1,12 +1,25 @@
-/** Databases: what is stored outlives the process. Nothing here is loaded before a database is opened. */
+/// <reference types="node" preserve="true" />
+/**
+ * Where flows are recorded, so that they outlive their process; and what is recorded there.
+ *
+ * @packageDocumentation
+ */
+
+export type {
+  AtomKind,
+  Durability,
+  FlowSummary,
+  Owner,
+  RecordedAtom,
+  RecordedAttempt,
+  RecordedFlow,
+} from '../engine/recording.js';
+export { decodeStored, type Stored } from '../stored/index.js';
 export {
-  type Archive,
   type AtomTree,
   atomTree,
   type BookSummary,
   type FlowQuery,
   type FlowSortKey,
 } from './archive.js';
-export { type Database, type DatabaseOptions, openDatabase } from './database.js';
 export { openStore, type Store, type StoreOptions } from './open-store.js';
-export type { Tables, TaskRow } from './schema.js';

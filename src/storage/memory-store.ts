@@ -23,6 +23,7 @@ import {
 } from './archive.js';
 import { type Changes, changedAtom, changedAttempt, dateOf, type Row } from './changes.js';
 import { checkNewFlow } from './flows.js';
+import { printable } from './inspect.js';
 import { FlowLease, type Keeper } from './lease.js';
 import { storeClosed } from './store-errors.js';
 
@@ -73,12 +74,12 @@ export class MemoryStore implements FlowStore, Archive, Keeper {
     this.#checkOpen();
     const flow = this.#find(id);
     const { inputs, injected, metadata, notes, atoms, histories } = flow;
-    return {
+    return printable({
       ...summaryOf(flow),
       ...{ inputs, injected, metadata, notes },
       atoms: new Map(atoms),
       histories: new Map([...histories].map(([name, attempts]) => [name, [...attempts]])),
-    };
+    });
   }
 
   async books(): Promise<BookSummary[]> {

@@ -1,9 +1,8 @@
+import type { Database } from '../database/index.js';
 import type { Durability, FlowStore } from '../engine/recording.js';
 import { ArgumentError, received } from '../errors.js';
 import type { Archive } from './archive.js';
-import { type Database, openDatabase } from './database.js';
 import { MemoryStore } from './memory-store.js';
-import { SqlStore } from './sql-store.js';
 import { storeError } from './store-errors.js';
 
 /** Where flows are recorded, and what has been recorded there. */
@@ -23,7 +22,7 @@ export interface StoreOptions {
 const LEVELS: readonly unknown[] = ['full', 'normal', 'none'] satisfies Durability[];
 
 /**
- * Opens a place where flows are recorded.
+ * Opens a place where flows are recorded. Only what it needs is loaded: nothing of a database for `memory:`.
  *
  * @param url `memory:`, `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`
  * @throws {@link ArgumentError} when the URL or an option is malformed
@@ -35,11 +34,18 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
     throw new ArgumentError(`durability must be one of ${LEVELS.join(', ')}; received ${received(durability)}`);
   }
   if (url === 'memory:') return new MemoryStore();
-  if (!/^(sqlite|postgres|postgresql):/.test(url)) {
+  // Not the URL itself, as it may have a password.
+  const scheme = typeof url === 'string' ? /^[a-z][a-z0-9+.-]*(?=:)/i.exec(url)?.[0] : undefined;
+  if (scheme !== 'sqlite' && scheme !== 'postgres' && scheme !== 'postgresql') {
+    const came = typeof url !== 'string' ? received(url) : scheme ? `'${scheme}:...'` : 'a string without a scheme';
     throw new ArgumentError(
-      `The URL of a store must be 'memory:', 'sqlite:PATH' or 'postgres://USER:PASSWORD@HOST:PORT/DATABASE'; received ${received(url)}`,
+      `The URL of a store must be 'memory:', 'sqlite:PATH' or 'postgres://USER:PASSWORD@HOST:PORT/DATABASE'; received ${came}`,
     );
   }
+  const [{ openDatabase }, { SqlStore }] = await Promise.all([
+    import('../database/index.js'),
+    import('./sql-store.js'),
+  ]);
   let database: Database | undefined;
   try {
     database = await openDatabase(url, { durability, patience });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely';
+import type { Database, FlowRow, Tables } from '../database/index.js';
 import type { FlowStore, FlowSummary, NewFlow, RecordedFlow, Stored } from '../engine/recording.js';
 import {
   type Archive,
@@ -14,10 +15,8 @@ import {
 } from './archive.js';
 import type { LargeChange } from './cells.js';
 import { type Changes, checkName } from './changes.js';
-import type { Database } from './database.js';
 import { checkNewFlow, isLarge, largeKey, recordedFlow, summaryOf } from './flows.js';
 import { FlowLease, type Keeper } from './lease.js';
-import type { FlowRow, Tables } from './schema.js';
 import { storeClosed, storeError } from './store-errors.js';
 import { writePostgres } from './write-postgres.js';
 import { SqliteWriter } from './write-sqlite.js';

@@ -3,10 +3,10 @@
  * first one, which locks the row of the flow, has found the lease good.
  */
 import { CompiledQuery, type Kysely } from 'kysely';
+import type { Tables } from '../database/index.js';
 import { masked, noteLarge, type Writes, writesOf } from './cells.js';
 import { ATOM_COLUMNS, ATTEMPT_COLUMNS, type Changes, FLOW_COLUMNS } from './changes.js';
 import type { FlowLease } from './lease.js';
-import type { Tables } from './schema.js';
 
 const INTEGERS = new Set(['attempts', 'rounds', 'place', 'started_at', 'finished_at', 'n', 'part']);
 

@@ -1,5 +1,5 @@
 /** Commits to SQLite: prepared statements on a connection of their own, without anything in between. */
-import type { Connection, Statement } from './backend.js';
+import type { Connection, Statement } from '../database/index.js';
 import { masked, noteLarge, writesOf } from './cells.js';
 import { ATOM_COLUMNS, ATTEMPT_COLUMNS, type Changes, FLOW_COLUMNS } from './changes.js';
 import type { FlowLease } from './lease.js';

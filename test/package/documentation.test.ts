@@ -78,7 +78,8 @@ function exportsOf(entry: string): string[] {
   );
 }
 
-const exported = ['src/index.ts', 'src/observe/index.ts', 'src/service/index.ts'].flatMap(exportsOf);
+const entries = ['src/index.ts', 'src/observe/index.ts', 'src/service/index.ts', 'src/storage/index.ts'];
+const exported = entries.flatMap(exportsOf);
 
 test('the names that the package exports can be told', () => {
   for (const name of ['task', 'run', 'Engine', 'Pool', 'TaskContext', 'createTaskService', 'TaskRecord', 'Json']) {

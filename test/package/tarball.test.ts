@@ -11,8 +11,8 @@ test('the package contains what a user needs, and nothing else', () => {
   const built = [/^dist\/[\w-]+\.c?js$/, /^dist\/types\/[\w/-]+\.d\.ts$/];
   const others = project.packed.filter((file) => ![...expected, ...built].some((pattern) => pattern.test(file)));
   assert.equal(others, []);
-  const types = ['', 'observe/', 'service/'].map((folder) => `dist/types/${folder}index.d.ts`);
-  const modules = ['index', 'observe', 'service', 'worker'].map((name) => `dist/${name}.js`);
+  const types = ['', 'observe/', 'service/', 'storage/'].map((folder) => `dist/types/${folder}index.d.ts`);
+  const modules = ['index', 'observe', 'service', 'storage', 'worker'].map((name) => `dist/${name}.js`);
   for (const file of ['README.md', 'CHANGELOG.md', ...modules, ...types]) {
     assert.ok(project.packed.includes(file), file);
   }
@@ -69,6 +69,22 @@ for (const executor of ['direct', 'taskflow']) {
     assert.is(output, `{"answer":42}\n${'ERR_MODULE_NOT_FOUND\n'.repeat(5)}`);
   });
 }
+
+test('flows are recorded in memory without loading a database', () => {
+  project.write({
+    'storage.js': `
+      import { run, task } from 'millrace';
+      import { decodeStored, openStore } from 'millrace/storage';
+      const answer = task(import.meta.url, { name: 'answer', provides: 'answer', execute: () => 42 });
+      const store = await openStore('memory:');
+      await run(answer, {}, { engine: 'serial', record: { store, id: 'one' } });
+      const { atoms } = await store.read('one');
+      console.log(decodeStored(atoms.get('answer').result));
+      await openStore('sqlite:x').catch((error) => console.log(error.code)); // kysely could not have been loaded
+    `,
+  });
+  assert.is(project.node(['storage.js']).output, '42\nERR_MODULE_NOT_FOUND\n');
+});
 
 test('a bundler leaves the package out of a program that imports it and uses nothing of it', () => {
   project.install('esbuild');

@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { openDatabase } from '../../src/database/index.js';
 import { openRepository } from '../../src/service/open.js';
 import { newTask } from '../../src/service/record.js';
 import { SqlTaskRepository } from '../../src/service/sql.js';
-import { openDatabase } from '../../src/storage/index.js';
 import { newFile, newSchema, onServer, plainSqlite, server } from '../fixtures/service/places.js';
 
 async function failure(run: () => Promise<unknown>): Promise<any> {

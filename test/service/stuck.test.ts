@@ -19,8 +19,8 @@ import {
 } from 'millrace/service';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { openDatabase } from '../../src/database/index.js';
 import { SqlTaskRepository } from '../../src/service/sql.js';
-import { openDatabase } from '../../src/storage/index.js';
 import type { Claim } from '../engines.js';
 import { type Fault, FaultyRepository } from '../fixtures/service/faulty.js';
 import { newFile, newSchema, plainSqlite, server } from '../fixtures/service/places.js';
