@@ -22,13 +22,7 @@ const NONE: OwnArguments = new Map();
 
 /** @throws {@link FlowError} when `given` is not an object */
 export function bind(plan: Plan, given: unknown, own: OwnArguments = NONE): Binding {
-  if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof Map) {
-    throw new FlowError(
-      'ERR_MILLRACE_INVALID_INPUT',
-      `Flow '${plan.name}': the inputs must be an object, one property an input; received ${received(given)}`,
-    );
-  }
-  const values = given as Readonly<Record<string, unknown>>;
+  const values = checkGiven(`Flow '${plan.name}'`, given);
   const names = plan.inputs.map(({ name }) => name);
   let args = withoutHidden(plan, values, names);
   const inputs = names.map((name) => (Object.hasOwn(values, name) ? values[name] : undefined));
@@ -39,6 +33,17 @@ export function bind(plan: Plan, given: unknown, own: OwnArguments = NONE): Bind
     }
   }
   return { plan, args, inputs, given: values, special: own.size > 0 };
+}
+
+/** @throws {@link FlowError} when `given` is not an object */
+export function checkGiven(label: string, given: unknown): Readonly<Record<string, unknown>> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof Map) {
+    throw new FlowError(
+      'ERR_MILLRACE_INVALID_INPUT',
+      `${label}: the inputs must be an object, one property an input; received ${received(given)}`,
+    );
+  }
+  return given as Readonly<Record<string, unknown>>;
 }
 
 /** @throws {@link FlowError} when an input that some task requires was not given */

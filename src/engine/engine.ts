@@ -5,6 +5,7 @@ import type { FlowItem } from '../flows/index.js';
 import { compile, type Plan } from '../plan/index.js';
 import { decodeStored } from '../stored/index.js';
 import { bind, checkInputs } from './bind.js';
+import { builtFrom } from './built.js';
 import { Children } from './children.js';
 import type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
 import { emitSafely } from './emit.js';
@@ -57,7 +58,8 @@ interface Request {
  * The engine emits `'flow'` and `'task'` at each change of state, and `'progress'` and `'log'` for what tasks say.
  */
 export class Engine<Gives = Record<string, unknown>> extends EventEmitter<EngineEvents> implements AsyncDisposable {
-  readonly #flow: unknown;
+  readonly #source: unknown;
+  #flow: unknown;
   readonly #setup: EngineSetup;
   /** Takes and leaves the flow where it is recorded. */
   readonly #recorder: Recorder | undefined;
@@ -76,9 +78,9 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   #closed = false;
 
   /** @internal */
-  constructor(flow: unknown, setup: EngineSetup) {
+  constructor(source: unknown, setup: EngineSetup) {
     super();
-    this.#flow = flow;
+    this.#source = source;
     this.#setup = setup;
     if (setup.record) this.#recorder = new Recorder(setup.record);
     // Events are made only while someone listens.
@@ -89,8 +91,9 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     });
   }
 
-  /** The flow that it runs, as it was given to `load()`. */
+  /** The flow that it runs, as it was given to `load()`, or as the factory builds it. */
   get flow(): FlowItem {
+    this.#flow ??= builtFrom(this.#source, this.#setup.inputs);
     return this.#flow as FlowItem;
   }
 
@@ -127,7 +130,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
    * @throws {@link FlowError} when the flow is wrong
    */
   compile(): this {
-    this.#plan ??= compile(this.#flow);
+    this.#plan ??= compile(this.flow);
     return this;
   }
 
@@ -283,7 +286,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   }
 
   [inspect.custom](depth: unknown, options: InspectOptions): string {
-    return describeEngine(this.#flow, this.#state, this.#ledger, depth, options);
+    return describeEngine(this.#flow ?? this.#source, this.#state, this.#ledger, depth, options);
   }
 
   get #observed(): boolean {

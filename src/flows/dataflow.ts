@@ -347,6 +347,21 @@ export type GraphFunction = <const Items extends FlowItems>(
   ...items: GraphItems<Items>
 ) => GraphFlow<NeedsOfSum<GraphSum<Flat<Items>>>, GivesOfSum<GraphSum<Flat<Items>>>>;
 
+/** What builds a flow from its inputs; it can be run and loaded like a flow. */
+export interface Factory<in Needs = any, out Gives = any> extends Dataflow<Needs, Gives> {
+  readonly kind: 'factory';
+  readonly name: string;
+}
+
+/** What a factory needs: what it builds from, and what that needs. */
+type FactoryNeeds<Inputs, Needs> = IsAny<Needs> extends true ? Inputs : Simplify<Inputs & Needs>;
+
+/** Makes a factory; its needs are those of `build` and of what it builds, its gives are what that gives. */
+export type FactoryFunction = <Inputs = {}, Built extends FlowItem = FlowItem>(
+  name: string,
+  build: (inputs: Inputs) => Built,
+) => Factory<FactoryNeeds<Inputs, NeedsIn<AsOne<Built>>>, GivesIn<AsOne<Built>>>;
+
 /** What a run must be given: at least what the flow needs. */
 export type InputsOf<Needs> = Needs extends infer N
   ? {} extends N

@@ -1,6 +1,7 @@
 export type * from './dataflow.js';
 export { type DynamicOptions, dynamic } from './dynamic.js';
 export { type EachOptions, each } from './each.js';
+export { FactoryNode, factory, isFactory } from './factory.js';
 export {
   DEPTHS,
   type Decider,

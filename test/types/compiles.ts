@@ -3,6 +3,8 @@
 import type { Task, TaskContext, TaskFunction } from '../../src/atoms/signature.js';
 import type { Failure } from '../../src/failure/index.js';
 import type {
+  Factory,
+  FactoryFunction,
   Flow,
   FlowItem,
   GraphFlow,
@@ -23,6 +25,7 @@ declare const graph: GraphFunction;
 declare const each: EachFunction;
 declare const reduce: ReduceFunction;
 declare const dynamic: DynamicFunction;
+declare const factory: FactoryFunction;
 declare const run: RunFunction<{ engine?: 'serial' | 'parallel' }>;
 declare const taskType: typeof TaskTypeFunction;
 declare function transfer<T>(value: T): T;
@@ -32,8 +35,10 @@ declare const someNames: string[];
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function expect<_Holds extends true>(): void {}
 
-type NeedsOf<I> = I extends Task<infer N, any, any> ? N : I extends Flow<infer N, any> ? N : never;
-type GivesOf<I> = I extends Task<any, infer G, any> ? G : I extends Flow<any, infer G> ? G : never;
+type NeedsOf<I> =
+  I extends Task<infer N, any, any> ? N : I extends Flow<infer N, any> | Factory<infer N, any> ? N : never;
+type GivesOf<I> =
+  I extends Task<any, infer G, any> ? G : I extends Flow<any, infer G> | Factory<any, infer G> ? G : never;
 
 const decode = task(import.meta.url, {
   name: 'decode',
@@ -456,3 +461,23 @@ function again(depth: number): Task<{ n: number }, { n: number }> {
   });
 }
 export const regions: FlowItem[] = [thumbs, total, car, again(3)];
+
+const thumbnails = factory('thumbnails', ({ count }: { count: number }) => linear(`${count}`, decode, resize));
+expect<Equal<NeedsOf<typeof thumbnails>, { count: number; path: string; width: number }>>();
+expect<Equal<GivesOf<typeof thumbnails>['thumb'], { pixels: Uint16Array; width: number }>>();
+const manyParts = factory('many', (inputs: { paths: string[] }) => {
+  const parts = inputs.paths.map((path, i) => decode.with({ name: path, inject: { path }, provides: `part-${i}` }));
+  return unordered('parts', parts);
+});
+expect<Equal<NeedsOf<typeof manyParts>, { paths: string[] }>>();
+const sameFlow = factory('same', () => linear('f', decode));
+expect<Equal<NeedsOf<typeof sameFlow>, { path: string }>>();
+const anyFlow = factory('any', (_: { n: number }) => decode as FlowItem);
+expect<Equal<NeedsOf<typeof anyFlow>, { n: number }>>();
+const chosen = factory('chosen', ({ fast }: { fast: boolean }) => (fast ? decode : resize));
+expect<Equal<NeedsOf<typeof chosen>['fast'], boolean>>();
+const emptyFlow = factory('nothing', () => linear('nothing'));
+const { thumb } = await run(thumbnails, { count: 1, path: 'a.png', width: 320 });
+expect<Equal<typeof thumb, { pixels: Uint16Array; width: number }>>();
+await run(emptyFlow);
+export const factories: Factory[] = [thumbnails, manyParts, sameFlow, anyFlow, chosen, emptyFlow];

@@ -1,6 +1,13 @@
 /** What must not compile. Only type checked: there is nothing to run. */
 import type { Task, TaskFunction } from '../../src/atoms/signature.js';
-import type { Flow, GraphFunction, LinearFunction, RunFunction, UnorderedFunction } from '../../src/flows/dataflow.js';
+import type {
+  FactoryFunction,
+  Flow,
+  GraphFunction,
+  LinearFunction,
+  RunFunction,
+  UnorderedFunction,
+} from '../../src/flows/dataflow.js';
 import type { DynamicFunction } from '../../src/flows/dynamic.js';
 import type { EachFunction } from '../../src/flows/each.js';
 import type { ReduceFunction } from '../../src/flows/reduce.js';
@@ -13,6 +20,7 @@ declare const graph: GraphFunction;
 declare const each: EachFunction;
 declare const reduce: ReduceFunction;
 declare const dynamic: DynamicFunction;
+declare const factory: FactoryFunction;
 declare const run: RunFunction<{ engine?: 'serial' | 'parallel' }>;
 declare const taskType: typeof TaskTypeFunction;
 declare const index: number;
@@ -182,3 +190,12 @@ dynamic('d', { requires: ['path'], build: (_: { path: string }) => thumbnail });
 dynamic('d', { provides: ['url'], build: () => task({ name: 't', provides: 'path', execute: () => '' }) });
 // @ts-expect-error 'm' is not required
 dynamic('d', { requires: ['n'], build: ({ m }: { m: number }) => (m > 1 ? add : decode) });
+const thumbnails = factory('thumbnails', ({ count }: { count: number }) => linear(`${count}`, decode, resize));
+// @ts-expect-error what is built needs 'width', too
+run(thumbnails, { count: 1, path: 'a.png' });
+// @ts-expect-error the factory itself needs 'count'
+run(thumbnails, { path: 'a.png', width: 320 });
+// @ts-expect-error a factory is no item of a flow
+linear('f', thumbnails);
+// @ts-expect-error a number is no flow
+factory('f', () => 1);
