@@ -99,6 +99,7 @@ export type RunErrorCode =
   | 'ERR_MILLRACE_UNHANDLED_ERROR' // an unhandled rejection or uncaught exception in the worker
   | 'ERR_MILLRACE_UNREADABLE' // what is stored is damaged, or written by a newer version
   | 'ERR_MILLRACE_UNSTORABLE' // there is no way to store a value: a function, a promise, ...
+  | 'ERR_MILLRACE_VERSION_CHANGED' // the code of tasks that have run is not what it was when the flow was recorded
   | 'ERR_MILLRACE_WORKER_EXIT' // the worker ended: process.exit(), terminated, ...
   | 'ERR_MILLRACE_WORKER_MEMORY' // the worker ran out of memory
   | 'ERR_MILLRACE_WORKER_START'; // workers cannot be started

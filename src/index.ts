@@ -15,6 +15,7 @@ export type {
   Decision,
   ForEachFunction,
   History,
+  OnVersionChange,
   PaceOptions,
   ParameterizedForEachFunction,
   Retry,

@@ -9,6 +9,8 @@ export interface Definition {
   readonly module: string | undefined;
   readonly execute: (args: any, context: any) => unknown;
   readonly revert: ((args: any, context: any) => unknown) | undefined;
+  /** That of the code: `major.minor`. */
+  readonly version: string;
   /** The arguments that `execute` asks for. */
   readonly declared: Declaration;
   /** Those that `revert` asks for, if it declares its own. */

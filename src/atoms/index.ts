@@ -15,3 +15,4 @@ export type * from './signature.js';
 export { isTask, makeRegion, TaskAtom, task } from './task.js';
 export { isThenable } from './thenable.js';
 export { share, transfer } from './transfer.js';
+export { checkOnVersionChange, FIRST_VERSION, isSameMajor, type OnVersionChange } from './version.js';

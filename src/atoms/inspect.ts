@@ -2,6 +2,7 @@
 import { type InspectOptions, inspect } from 'node:util';
 import type { Region } from './region.js';
 import type { TaskAtom } from './task.js';
+import { FIRST_VERSION } from './version.js';
 
 /** How many names of one list are shown. */
 const NAMES = 10;
@@ -30,7 +31,7 @@ function describeRegion(region: Region, plain: (name: string) => string): string
 
 /** A task, or the retry of a flow, on one line: what it takes and gives, by the names that values have in its flow. Injected values may be secret. */
 export function describeTask(task: TaskAtom, options: InspectOptions, state = ''): string {
-  const { definition, mapping, provision, priority, timeout, controller, retry, mayFail } = task;
+  const { definition, mapping, provision, priority, timeout, controller, retry, mayFail, version } = task;
   const { params, sources, optionalFrom } = mapping;
   const required: number[] = [];
   const optional: number[] = [];
@@ -55,5 +56,6 @@ export function describeTask(task: TaskAtom, options: InspectOptions, state = ''
   if (timeout !== undefined) parts.push(`timeout ${timeout} ms`);
   if (retry) parts.push('retries');
   if (mayFail) parts.push('may fail');
+  if (version !== FIRST_VERSION) parts.push(`version ${version}`);
   return `${controller ? 'Retry' : 'Task'} ${quoted(task.name, options)}${state && `: ${state}`} (${parts.join('; ')})`;
 }

@@ -12,6 +12,7 @@ import type {
   RetryFunction,
   TimesFunction,
 } from './retry-signature.js';
+import { FIRST_VERSION } from './version.js';
 
 /** What a retry says of the values that it is given and gives. */
 interface Wiring {
@@ -51,7 +52,7 @@ export class Retry {
       module: undefined,
       execute: (args) => controller.execute(new History([]), args),
       revert: controller.revert && ((args) => controller.revert!(new History([]), args)),
-      ...{ declared, declaredRevert: undefined, region: undefined, shapes: new Map() },
+      ...{ version: FIRST_VERSION, declared, declaredRevert: undefined, region: undefined, shapes: new Map() },
     };
     // Once here, so that what is wrong is told where it was said, and not where the retry is given to a flow.
     const { rebind, inject } = wiring;

@@ -5,6 +5,7 @@
 
 import type { Failure } from '../failure/index.js';
 import type { Retry } from './retry-signature.js';
+import type { OnVersionChange } from './version.js';
 
 /** Functions of the scheduler's thread that a task may call; from a worker thread each call is a message and its answer. */
 export type Services = Record<string, (...args: any[]) => Promise<unknown>>;
@@ -274,6 +275,8 @@ export interface TaskOverrides<
   readonly retry?: Retry<{}, {}, never>;
   /** Whether the flow goes on when the task has failed. */
   readonly mayFail?: MayFail;
+  /** What becomes of a recorded flow in which the task has run with another major version. */
+  readonly onVersionChange?: OnVersionChange;
 }
 
 /** Makes the compiler take `return [1, 'a']` for a tuple, so that `provides: ['n', 's']` gives each name its own type. */
@@ -343,6 +346,13 @@ export interface TaskOptions<
   readonly retry?: Retry<{}, {}, never>;
   /** Whether the flow goes on when the task has failed; then the values that it provides may be missing. Default: `false`. */
   readonly mayFail?: MayFail;
+  /**
+   * That of its code: `'major'` or `'major.minor'`. A recorded flow in which the task has run with another major version is not resumed,
+   * unless `onVersionChange` says what is to become of it. Default: `'1.0'`.
+   */
+  readonly version?: string;
+  /** What becomes of such a flow. Default: as the flow that the task is in says, else `'fail'`. */
+  readonly onVersionChange?: OnVersionChange;
 }
 
 /** What may be injected as `K`: the name of an argument, or one that feeds an argument. */

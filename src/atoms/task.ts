@@ -18,6 +18,7 @@ import type { Region } from './region.js';
 import { register } from './registry.js';
 import { isRetry, type Retry } from './retry.js';
 import type { TaskFunction } from './signature.js';
+import { checkOnVersionChange, checkVersion, type OnVersionChange, versionOf } from './version.js';
 
 /** The options of a task as they come from JavaScript. */
 interface RawOptions {
@@ -34,6 +35,8 @@ interface RawOptions {
   timeout?: unknown;
   retry?: unknown;
   mayFail?: unknown;
+  version?: unknown;
+  onVersionChange?: unknown;
   execute?: unknown;
   revert?: unknown;
 }
@@ -53,18 +56,21 @@ const KNOWN = [
   'timeout',
   'retry',
   'mayFail',
+  'version',
+  'onVersionChange',
   'execute',
   'revert',
 ];
 const OF_THE_CODE = ['requires', 'optional', 'revertRequires', 'revertOptional', 'execute', 'revert'];
 
-/** What becomes of a failure of a task. Tasks of which nothing is said share one. */
-interface OnFailure {
+/** What becomes of a task that fails, or whose code changes. Tasks of which nothing is said share one. */
+interface Care {
   readonly retry: Controller | undefined;
   readonly mayFail: boolean;
+  readonly onVersionChange: OnVersionChange | undefined;
 }
 
-const FAILS: OnFailure = { retry: undefined, mayFail: false };
+const NO_CARE: Care = { retry: undefined, mayFail: false, onVersionChange: undefined };
 
 /** A task as the compiler and the engine see it: immutable, everything about it resolved but its place in a flow. */
 export class TaskAtom implements Owner {
@@ -77,14 +83,11 @@ export class TaskAtom implements Owner {
   readonly timeout: number | undefined;
   readonly #rebind: unknown;
   readonly #inject: object | undefined;
-  readonly #onFailure: OnFailure;
+  readonly #care: Care;
 
   /** `options` is what is said anew; a copy takes all else from `original`. A flow may have a million of them. */
-  constructor(
-    definition: Definition,
-    { name, rebind, revertRebind, inject, provides, priority, timeout, retry, mayFail }: RawOptions,
-    original?: TaskAtom,
-  ) {
+  constructor(definition: Definition, options: RawOptions, original?: TaskAtom) {
+    const { name, rebind, revertRebind, inject, provides, priority, timeout } = options;
     this.name = name ?? original!.name;
     const before = original ? { rebind: original.#rebind, inject: original.#inject } : undefined;
     this.#rebind = rebind === undefined ? before?.rebind : rebind;
@@ -106,14 +109,7 @@ export class TaskAtom implements Owner {
     this.provision = original && provides === undefined ? original.provision : mapResult(this, provides);
     this.priority = (priority as number | undefined) ?? original?.priority ?? 0;
     this.timeout = (timeout as number | undefined) ?? original?.timeout;
-    const onFailure = original ? original.#onFailure : FAILS;
-    this.#onFailure =
-      retry === undefined && mayFail === undefined
-        ? onFailure
-        : {
-            retry: (retry as Retry | undefined)?.controller ?? onFailure.retry,
-            mayFail: (mayFail as boolean | undefined) ?? onFailure.mayFail,
-          };
+    this.#care = careOf(options, original ? original.#care : NO_CARE);
   }
 
   /** How messages about it begin. */
@@ -128,12 +124,22 @@ export class TaskAtom implements Owner {
 
   /** The retry of the task itself. */
   get retry(): Controller | undefined {
-    return this.#onFailure.retry;
+    return this.#care.retry;
   }
 
   /** Whether the flow goes on when it fails. */
   get mayFail(): boolean {
-    return this.#onFailure.mayFail;
+    return this.#care.mayFail;
+  }
+
+  /** What becomes of a recorded flow in which it has run with other code. */
+  get onVersionChange(): OnVersionChange | undefined {
+    return this.#care.onVersionChange;
+  }
+
+  /** That of its code. */
+  get version(): string {
+    return this.shape.definition.version;
   }
 
   get definition(): Definition {
@@ -157,7 +163,7 @@ export class TaskAtom implements Owner {
   }
 
   with(overrides: RawOptions): TaskAtom {
-    return new TaskAtom(this.definition, checkOptions(overrides, 'with()', OF_THE_CODE), this);
+    return new TaskAtom(this.definition, checkOptions(overrides, 'with()', [...OF_THE_CODE, 'version']), this);
   }
 
   [inspect.custom](_depth: unknown, options: InspectOptions): string {
@@ -208,6 +214,7 @@ export const task = ((...args: [unknown] | [unknown, unknown]): TaskAtom => {
     module: travels ? moduleUrl(name, args[0]) : undefined,
     execute: options.execute as Definition['execute'],
     revert: options.revert as Definition['revert'],
+    version: versionOf(options.version as string | undefined),
     declared,
     declaredRevert: declareRevert(owner, declared, options.revertRequires, options.revertOptional),
     region: undefined,
@@ -230,6 +237,8 @@ export function makeRegion(
     {
       ...{ name, module: undefined, revert: undefined, declaredRevert: undefined, region, shapes: new Map() },
       declared: declare({ label: `Task '${name}'`, name }, declared.requires, declared.optional),
+      // What runs for each element has a version of its own, and there is no other code.
+      version: region.kind === 'dynamic' ? versionOf(checked.version as string | undefined) : region.task.version,
       execute: () => undefined, // the engine runs the flow
     },
     checked,
@@ -288,7 +297,19 @@ function checkOptions(options: unknown, where: string, refused: readonly string[
   if (given.mayFail !== undefined && typeof given.mayFail !== 'boolean') {
     throw new ArgumentError(`${label}: mayFail must be a boolean; received ${received(given.mayFail)}`);
   }
+  checkVersion(label, given.version);
+  checkOnVersionChange(label, given.onVersionChange);
   return given;
+}
+
+/** What is said anew, beside what was said before. */
+function careOf({ retry, mayFail, onVersionChange }: RawOptions, before: Care): Care {
+  if (retry === undefined && mayFail === undefined && onVersionChange === undefined) return before;
+  return {
+    retry: (retry as Retry | undefined)?.controller ?? before.retry,
+    mayFail: (mayFail as boolean | undefined) ?? before.mayFail,
+    onVersionChange: (onVersionChange as OnVersionChange | undefined) ?? before.onVersionChange,
+  };
 }
 
 /** A task has no place in which something could be given to its retry, or by it. */

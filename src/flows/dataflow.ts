@@ -4,6 +4,7 @@
  */
 import type { Retry } from '../atoms/retry-signature.js';
 import type { Dataflow, Simplify, Task, Without } from '../atoms/signature.js';
+import type { OnVersionChange } from '../atoms/version.js';
 import type { Decider, DeciderDepth } from './flow.js';
 
 /** Tasks and flows, composed. Immutable: it can be run many times, and stand in any number of flows. */
@@ -14,7 +15,7 @@ export interface Flow<in Needs = any, out Gives = any> extends Dataflow<Needs, G
   readonly length: number;
   [Symbol.iterator](): Iterator<FlowItem>;
   /**
-   * A copy with another name or another retry. What the retry provides is for the items of the flow, and for what comes after it; what
+   * A copy with another name, another retry, or another answer to changed versions. What the retry provides is for the items of the flow, and for what comes after it; what
    * the retry requires, the flow requires.
    *
    * @throws an `ArgumentError` when an option is wrong
@@ -33,6 +34,8 @@ export interface FlowOverrides<RetryNeeds = any, RetryGives = any, Needs = any> 
   readonly name?: string;
   /** Tries the flow again when something in it has failed. Default: the flow's. */
   readonly retry?: Retry<RetryNeeds, RetryGives, any> & Retry<never, NoInfer<Accepted<RetryGives, Needs>>, any>;
+  /** What becomes of it when it was recorded, and tasks in it have run with another major version. Default: the flow's. */
+  readonly onVersionChange?: OnVersionChange;
 }
 
 /** What a retry may give to a flow: under the names that the flow needs, what it accepts. */

@@ -28,6 +28,8 @@ export interface DynamicOptions<
   readonly optional?: Optional;
   /** What of that which the built flow gives is given on. Default: nothing. */
   readonly provides?: Provides;
+  /** That of `build`: see the version of a task. Default: `'1.0'`. */
+  readonly version?: string;
   /** Builds the flow, or chooses one. It runs on the scheduler's thread, and cannot wait for anything. */
   readonly build: (args: AcceptedArgs<Args, DeclaredArgs<Requires, Optional, never>>, context: BuildContext) => Built;
 }

@@ -1,5 +1,12 @@
 import { type InspectOptions, inspect } from 'node:util';
-import { isRetry, isTask, RetryAtom, type TaskAtom } from '../atoms/index.js';
+import {
+  checkOnVersionChange,
+  isRetry,
+  isTask,
+  type OnVersionChange,
+  RetryAtom,
+  type TaskAtom,
+} from '../atoms/index.js';
 import { ArgumentError, FlowError, received } from '../errors.js';
 import { restOf } from './target.js';
 import { tree } from './tree.js';
@@ -34,6 +41,14 @@ export interface Link {
   readonly previous: Link | undefined;
 }
 
+/** What becomes of a flow in which something fails, or whose code changes. */
+export interface FlowCare {
+  readonly retry: RetryAtom | undefined;
+  readonly onVersionChange: OnVersionChange | undefined;
+}
+
+const NO_CARE: FlowCare = { retry: undefined, onVersionChange: undefined };
+
 const brand = Symbol.for('millrace.flow');
 
 /** A flow as the compiler sees it: a name, a pattern, items. An immutable value: it can be run many times, and at once. */
@@ -43,17 +58,16 @@ export class FlowNode {
   /** Of a graph with a target also what is not to run; and links from and to that. */
   readonly declared: readonly Item[];
   readonly declaredLinks: Link | undefined;
-  /** What tries it again; the first atom in it. */
-  readonly retry: RetryAtom | undefined;
+  readonly care: FlowCare;
   /** The target. */
   readonly goal: Item | undefined;
 
-  constructor(kind: Pattern, name: string, items: readonly Item[], links?: Link, retry?: RetryAtom, goal?: Item) {
+  constructor(kind: Pattern, name: string, items: readonly Item[], links?: Link, care = NO_CARE, goal?: Item) {
     this.kind = kind;
     this.name = name;
     this.declared = items;
     this.declaredLinks = links;
-    this.retry = retry;
+    this.care = care;
     this.goal = goal;
   }
 
@@ -65,14 +79,21 @@ export class FlowNode {
     return this.goal === undefined ? this.declaredLinks : restOf(this).links;
   }
 
-  /** A copy with another name or another retry. */
-  with(overrides: unknown): FlowNode {
-    const { name = this.name, retry = this.retry?.origin } = checkOverrides(this, overrides);
-    return this.copy(name, this.declaredLinks, retry && new RetryAtom(retry, name));
+  /** What tries it again; the first atom in it. */
+  get retry(): RetryAtom | undefined {
+    return this.care.retry;
   }
 
-  protected copy(name: string, links: Link | undefined, retry: RetryAtom | undefined): FlowNode {
-    return flowOf(this.kind, name, this.declared, links, retry);
+  /** A copy with another name or another care. */
+  with(overrides: unknown): FlowNode {
+    const { care } = this;
+    const given = checkOverrides(this, overrides);
+    const { name = this.name, retry = care.retry?.origin, onVersionChange = care.onVersionChange } = given;
+    return this.copy(name, this.declaredLinks, { retry: retry && new RetryAtom(retry, name), onVersionChange });
+  }
+
+  protected copy(name: string, links: Link | undefined, care: FlowCare): FlowNode {
+    return flowOf(this.kind, name, this.declared, links, care);
   }
 
   get length(): number {
@@ -97,6 +118,7 @@ function flowOf(...parts: ConstructorParameters<typeof FlowNode>): FlowNode {
 interface Overrides {
   readonly name?: string;
   readonly retry?: RetryAtom['origin'];
+  readonly onVersionChange?: OnVersionChange;
 }
 
 /** Whether a value is a flow, made by any loaded copy of the package. */
@@ -136,17 +158,20 @@ function itemOf(kind: Pattern, name: string, value: unknown, index: number): Ite
   );
 }
 
+const OPTIONS: readonly string[] = ['name', 'retry', 'onVersionChange'] satisfies (keyof Overrides)[];
+
 function checkOverrides({ kind, name }: FlowNode, overrides: unknown): Overrides {
   const wrong = (what: string, expected: string, value: unknown) =>
     new ArgumentError(`${kind}('${name}').with(): ${what} must be ${expected}; received ${received(value)}`);
   if (typeof overrides !== 'object' || overrides === null || Array.isArray(overrides)) {
     throw wrong('the options', 'an object', overrides);
   }
-  const given = overrides as { name?: unknown; retry?: unknown };
-  for (const key of Object.keys(given)) {
-    if (key !== 'name' && key !== 'retry') {
-      throw new ArgumentError(`${kind}('${name}').with(): unknown option '${key}'; the options are name, retry`);
-    }
+  const given = overrides as { readonly [K in keyof Overrides]: unknown };
+  const unknown = Object.keys(given).find((key) => !OPTIONS.includes(key));
+  if (unknown !== undefined) {
+    throw new ArgumentError(
+      `${kind}('${name}').with(): unknown option '${unknown}'; the options are ${OPTIONS.join(', ')}`,
+    );
   }
   if (given.name !== undefined && (typeof given.name !== 'string' || given.name === '')) {
     throw wrong('name', 'a string, not empty', given.name);
@@ -154,5 +179,6 @@ function checkOverrides({ kind, name }: FlowNode, overrides: unknown): Overrides
   if (given.retry !== undefined && !isRetry(given.retry)) {
     throw wrong('retry', 'made by times(), forEach(), retry() or the like', given.retry);
   }
+  checkOnVersionChange(`${kind}('${name}').with()`, given.onVersionChange);
   return given as Overrides;
 }

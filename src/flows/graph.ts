@@ -1,14 +1,13 @@
-import type { RetryAtom } from '../atoms/index.js';
 import { ArgumentError, received } from '../errors.js';
-import { DEPTHS, FlowNode, type Item, type Link, readItems } from './flow.js';
+import { DEPTHS, type FlowCare, FlowNode, type Item, type Link, readItems } from './flow.js';
 
 /** A graph flow; `link` orders two of its items beyond what their names say, `target` leaves out what one of them can do without. */
 export class GraphNode extends FlowNode {
   /** Shared by the graphs that are made from one another: they have the same items. */
   readonly #members: Set<Item>;
 
-  constructor(name: string, items: readonly Item[], members: Set<Item>, links?: Link, retry?: RetryAtom, goal?: Item) {
-    super('graph', name, items, links, retry, goal);
+  constructor(name: string, items: readonly Item[], members: Set<Item>, links?: Link, care?: FlowCare, goal?: Item) {
+    super('graph', name, items, links, care, goal);
     this.#members = members;
   }
 
@@ -17,16 +16,16 @@ export class GraphNode extends FlowNode {
       if (!this.#members.has(item)) throw this.#unknown(`link(): cannot link ${end}`, item);
     }
     const link = { from, to, ...checkOptions(this.name, options), previous: this.declaredLinks };
-    return this.copy(this.name, link, this.retry);
+    return this.copy(this.name, link, this.care);
   }
 
   target(item: Item): GraphNode {
     if (!this.#members.has(item)) throw this.#unknown('target(): cannot target', item);
-    return new GraphNode(this.name, this.declared, this.#members, this.declaredLinks, this.retry, item);
+    return new GraphNode(this.name, this.declared, this.#members, this.declaredLinks, this.care, item);
   }
 
-  protected override copy(name: string, links: Link | undefined, retry: RetryAtom | undefined): GraphNode {
-    return new GraphNode(name, this.declared, this.#members, links, retry, this.goal);
+  protected override copy(name: string, links: Link | undefined, care: FlowCare): GraphNode {
+    return new GraphNode(name, this.declared, this.#members, links, care, this.goal);
   }
 
   #unknown(what: string, item: Item | undefined): ArgumentError {

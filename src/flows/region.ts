@@ -1,5 +1,5 @@
 /** What `each()`, `reduce()` and `dynamic()` have in common: their options, and the task that comes of them. */
-import { isTask, makeRegion, type Region, type TaskAtom } from '../atoms/index.js';
+import { isTask, makeRegion, type OnVersionChange, type Region, type TaskAtom } from '../atoms/index.js';
 import type { Retry } from '../atoms/retry-signature.js';
 import { ArgumentError, received } from '../errors.js';
 import { isFlow } from './flow.js';
@@ -14,13 +14,17 @@ export interface RegionOptions<R> {
   readonly timeout?: number;
   /** Tries the region again, as a whole, when it has failed; what it has done is reverted before. A retry of the task tries single elements again. */
   readonly retry?: Retry<{}, {}, never>;
+  /** What becomes of a recorded flow in which the region, or a task in it, has run with another major version. */
+  readonly onVersionChange?: OnVersionChange;
 }
 
 /** Options as they come from JavaScript. */
 type Raw = Readonly<Record<string, unknown>>;
 
 /** What belongs to the code of a task, and what a region says in its own words. */
-const REFUSED = ['requires', 'optional', 'revertRequires', 'revertOptional', 'revertRebind', 'execute', 'revert'];
+const REFUSED = [
+  ...['requires', 'optional', 'revertRequires', 'revertOptional', 'revertRebind', 'execute', 'revert', 'version'],
+];
 
 export function checkRegionOptions(where: string, options: unknown, refused: readonly string[] = REFUSED): Raw {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {

@@ -10,6 +10,7 @@ import { type Outline, outline, type Span, traverse } from './outline.js';
 import { CONSTANT, INPUT, type Pick, type Plan, type PlanInput } from './plan.js';
 import { retriesOf } from './retries.js';
 import { type Frame, findProvider } from './scope.js';
+import { versionRulesOf } from './versions.js';
 
 const compiled = new WeakMap<object, Plan>();
 
@@ -47,6 +48,7 @@ export function compile(root: unknown): Plan {
     ...sources.outputs(position),
     decisions: decided.length > 0 ? decisionsOf(decided, whole, successors) : undefined,
     retries: retriesOf(whole),
+    versionRules: versionRulesOf(whole),
     lacking: whole.atoms.some((atom) => atom.mayFail),
     order: serial,
     range: undefined,

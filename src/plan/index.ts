@@ -7,3 +7,4 @@ export { traverse } from './outline.js';
 export { CONSTANT, type DecidedLink, type Decisions, INPUT, type Plan, type Range, type Scope } from './plan.js';
 export { rangePlan, sourcesOf } from './range.js';
 export { rangeOf, whole } from './retries.js';
+export { onVersionChangeOf } from './versions.js';

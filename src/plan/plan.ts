@@ -1,5 +1,5 @@
 import type { InspectOptions, inspect } from 'node:util';
-import type { TaskAtom } from '../atoms/index.js';
+import type { OnVersionChange, TaskAtom } from '../atoms/index.js';
 import type { Decider, DeciderDepth } from '../flows/index.js';
 import type { Edges } from './edges.js';
 import type { Elements } from './names.js';
@@ -61,6 +61,15 @@ export interface Retries {
   readonly scopeOf: Int32Array;
 }
 
+/** A flow that says what becomes of it when the code of its tasks changes. */
+export interface VersionRule {
+  /** Its atoms are those from here on, */
+  readonly start: number;
+  /** and before here. */
+  readonly end: number;
+  readonly onVersionChange: OnVersionChange;
+}
+
 /** What a flow needs from outside. */
 export interface PlanInput {
   readonly name: string;
@@ -106,6 +115,8 @@ export interface Plan {
   readonly decisions: Decisions | undefined;
   /** What may be tried again; `undefined` when no flow and no task has a retry. */
   readonly retries: Retries | undefined;
+  /** The flows that say what becomes of them when the code of tasks changes, each before those it holds. */
+  readonly versionRules: readonly VersionRule[];
   /** Whether a task may fail while the flow goes on, so that values may be missing. */
   readonly lacking: boolean;
   /** The order of a serial run; `undefined` when it is the order of declaration. */

@@ -62,6 +62,7 @@ export function rangePlan({ task, range, size, shared, as, into }: RangeOptions)
     decisions: undefined,
     order: undefined,
     retries: task.retry && { scopes: [], scopeOf: new Int32Array(size).fill(-1) },
+    versionRules: [],
     lacking: task.mayFail,
     range,
     regions: task.region !== undefined,

@@ -49,7 +49,7 @@ for (const make of patterns) {
       );
     refuses(undefined, /^\w+\('flow'\)\.with\(\): the options must be an object; received undefined$/);
     refuses([], /the options must be an object; received an array/);
-    refuses({ nmae: 'a' }, /: unknown option 'nmae'; the options are name, retry$/);
+    refuses({ nmae: 'a' }, /: unknown option 'nmae'; the options are name, retry, onVersionChange$/);
     refuses({ name: '' }, /: name must be a string, not empty; received a string \(""\)/);
     refuses({ retry: null }, /: retry must be made by times\(\), forEach\(\), retry\(\) or the like; received null/);
     refuses({ retry: a }, /: retry must be made by/);
