@@ -2,7 +2,7 @@
  * Records a run. What happens is appended at once, and becomes durable at the next commit; what follows from it outside of the engine -
  * the call of a task, an event, the end of a run - waits for that.
  */
-import { Failure } from '../atoms/index.js';
+import { Failure, FIRST_VERSION, type TaskAtom } from '../atoms/index.js';
 import { RunError } from '../errors.js';
 import { nameOf } from '../plan/index.js';
 import { encodeStored, type Stored } from '../stored/index.js';
@@ -111,6 +111,11 @@ export class Journal {
   describedTask(task: string, metadata: object): void {
     this.#append(task, { metadata: this.#encode(metadata, `The metadata of task '${task}'`, task) });
     this.soon();
+  }
+
+  /** An atom that was interrupted is going to run with the code of another version. */
+  renewed(ledger: Ledger, atom: number): void {
+    this.#append(nameOf(ledger.plan, atom), { version: null, ...this.#version(ledger, atom) });
   }
 
   flow(change: FlowChange): void {
@@ -313,7 +318,12 @@ export class Journal {
     const change = { state: TASK_STATES[state] };
     switch (state) {
       case RUNNING:
-        return { ...change, ...this.#identity(ledger, atom), attempts: ++ledger.begun[atom] };
+        return {
+          ...change,
+          ...this.#identity(ledger, atom),
+          ...this.#version(ledger, atom),
+          attempts: ++ledger.begun[atom],
+        };
       case REVERTING:
         return { ...change, ...this.#identity(ledger, atom), intention: 'REVERT' };
       case SUCCESS:
@@ -336,10 +346,15 @@ export class Journal {
 
   /** What tells an atom from a task of the flow itself. */
   #identity({ plan, region }: Ledger, atom: number): AtomChange {
-    const { controller, region: builds } = plan.atoms[atom];
-    const kind: AtomKind | undefined = controller ? 'retry' : builds ? 'region' : undefined;
-    if (kind === undefined && region === undefined) return NO_CHANGE;
-    return { kind: kind ?? 'task', parent: region ?? null };
+    const kind = kindOf(plan.atoms[atom]);
+    if (kind === 'task' && region === undefined) return NO_CHANGE;
+    return { kind, parent: region ?? null };
+  }
+
+  /** Of a first version nothing is said, as of most tasks. */
+  #version({ plan }: Ledger, atom: number): AtomChange {
+    const { version } = plan.atoms[atom];
+    return version === FIRST_VERSION ? NO_CHANGE : { version };
   }
 
   #result(ledger: Ledger, atom: number): AtomChange {
@@ -389,8 +404,20 @@ const NO_CHANGE: AtomChange = {};
 const NOTHING: AtomChange = {
   intention: 'EXECUTE',
   order: 0,
-  ...{ result: null, failure: null, revertResult: null, revertFailure: null, notes: null, progress: null },
+  ...{
+    result: null,
+    failure: null,
+    revertResult: null,
+    revertFailure: null,
+    notes: null,
+    progress: null,
+    version: null,
+  },
 };
+
+export function kindOf({ controller, region }: TaskAtom): AtomKind {
+  return controller ? 'retry' : region ? 'region' : 'task';
+}
 
 /** Tells as much of a failure as can be stored. */
 function substitute({ task, error }: Failure, reason: unknown): Failure {

@@ -85,7 +85,8 @@ export class Ledger {
   readonly directory: Directory;
   /** How many regions there are around this flow. */
   readonly depth: number;
-  readonly #outer: Ledger | undefined;
+  /** The flow that holds the region whose flow this is. */
+  readonly outer: Ledger | undefined;
 
   readonly #plan: Plan;
   readonly #attempts = new Map<number, Attempts>();
@@ -95,7 +96,7 @@ export class Ledger {
   /** `outer`: the ledger of the flow that holds the region whose flow this is. */
   constructor(binding: Binding, outer?: Ledger, region?: string) {
     const { plan } = binding;
-    this.#outer = outer;
+    this.outer = outer;
     this.region = region;
     this.journal = outer?.journal;
     this.depth = outer ? outer.depth + 1 : 0;
@@ -387,7 +388,7 @@ export class Ledger {
    * of them as there are failures.
    */
   get #flowFailures(): Readonly<Record<string, Failure>> {
-    const around = this.#outer === undefined ? undefined : this.#outer.#flowFailures;
+    const around = this.outer === undefined ? undefined : this.outer.#flowFailures;
     if (this.#told === undefined || this.#told.around !== around) {
       const own = this.severe.map((failure) => [failure.task, failure] as const);
       this.#told = { around, all: Object.freeze({ ...around, ...Object.fromEntries(own) }) };
@@ -466,18 +467,24 @@ function isEmpty(value: unknown): boolean {
   return plain && Object.keys(value).length === 0;
 }
 
-/** A result that lacks a promised value, or a value that cannot be read, is a failure of the task that promised it. */
-function checkResult(name: string, { provision }: TaskAtom, result: unknown): void {
-  const { keys, names } = provision;
+/** What a result lacks of what its task promised; `undefined`: it has it all. Throws when a value in it cannot be read. */
+export function lackedBy({ provision: { keys, names } }: TaskAtom, result: unknown): string | undefined {
+  if (keys === undefined) return undefined;
   const holder =
     typeof result === 'object' && result !== null ? (result as Record<string | number, unknown>) : undefined;
-  const index = keys!.findIndex((key) => holder?.[key] === undefined && (holder === undefined || !(key in holder)));
-  if (index < 0) return;
-  const promised =
-    typeof keys![index] === 'number' ? `element ${keys![index]} ('${names[index]}')` : `'${names[index]}'`;
+  const index = keys.findIndex((key) => holder?.[key] === undefined && (holder === undefined || !(key in holder)));
+  if (index < 0) return undefined;
+  return typeof keys[index] === 'number' ? `element ${keys[index]} ('${names[index]}')` : `'${names[index]}'`;
+}
+
+/** A result that lacks a promised value, or a value that cannot be read, is a failure of the task that promised it. */
+function checkResult(name: string, task: TaskAtom, result: unknown): void {
+  const lacked = lackedBy(task, result);
+  if (lacked === undefined) return;
+  const promised = task.provision.names.map((one) => `'${one}'`).join(', ');
   throw new RunError(
     'ERR_MILLRACE_BAD_RESULT',
-    `Task '${name}' provides ${names.map((one) => `'${one}'`).join(', ')}, but its result has no ${promised}`,
+    `Task '${name}' provides ${promised}, but its result has no ${lacked}`,
     { task: name },
   );
 }

@@ -7,6 +7,7 @@ import type { Notes } from './journal.js';
 import { EXECUTE, type Ledger, RETRY, REVERT } from './ledger.js';
 import type { FlowStore, RecordedAtom, RecordedAttempt, RecordedFlow } from './recording.js';
 import { FAILURE, PENDING, REVERTING, RUNNING, SUCCESS, TASK_STATES } from './states.js';
+import { upgrade } from './upgrade.js';
 
 /** Where and how a flow is recorded. */
 export interface RecordOptions {
@@ -52,14 +53,15 @@ export function restoreChild(ledger: Ledger, { recorded, notes }: Left, stops: b
 
 function restoreLedger(ledger: Ledger, recorded: Recorded, notes: Notes | undefined, stops: boolean): void {
   const { plan } = ledger;
-  for (const row of recorded.atoms.get(ledger.region) ?? []) {
+  const rows = recorded.atoms.get(ledger.region) ?? [];
+  for (const row of rows) {
     const atom = numberOf(plan, row.name);
     if (atom >= 0) restoreAtom(ledger, atom, row, recorded);
-    // Its failure still counts, although it is no more.
-    else if (row.failure && row.state !== 'REVERTED') ledger.gone.push(decodeStored(row.failure) as Failure);
   }
   if (notes) restoreNotes(ledger, notes);
+  if (ledger.verdict) restoreGone(ledger, rows);
   endInterrupted(ledger, stops);
+  upgrade(ledger, rows);
 }
 
 function restoreAtom(ledger: Ledger, atom: number, row: RecordedAtom, recorded: Recorded): void {
@@ -82,6 +84,13 @@ function restoreAtom(ledger: Ledger, atom: number, row: RecordedAtom, recorded: 
   if (row.state === 'SUCCESS') ledger.progress.delete(row.name);
 }
 
+/** What has failed still counts, although it is no more: because of it all is reverted. */
+function restoreGone(ledger: Ledger, rows: readonly RecordedAtom[]): void {
+  for (const { name, failure } of rows) {
+    if (failure && numberOf(ledger.plan, name) < 0) ledger.gone.push(decodeStored(failure) as Failure);
+  }
+}
+
 function attemptOf({ value, failures }: RecordedAttempt): Attempt {
   return {
     value: value && decodeStored(value),
@@ -93,7 +102,10 @@ function restoreNotes(ledger: Ledger, { rollbacks, verdict, reverting, givenUp }
   const { plan } = ledger;
   for (const [name, retryAfter] of rollbacks) {
     const retry = retryOf(plan, name);
-    if (retry < 0) continue;
+    if (retry < 0) {
+      ledger.verdict = whole(plan); // there is nobody any more who would try again
+      continue;
+    }
     const range = rangeOf(plan, retry);
     ledger.rollbacks.set(retry, { range, retryAfter: retryAfter ?? undefined });
     ledger.intend(range, REVERT);
