@@ -152,7 +152,8 @@ export type StoreErrorCode =
   | 'ERR_MILLRACE_OWNED' // somebody else, who lives, goes on with the flow
   | 'ERR_MILLRACE_STORE_CORRUPT' // the database is damaged, or is none
   | 'ERR_MILLRACE_STORE_FULL' // there is no space left
-  | 'ERR_MILLRACE_STORE_READ_ONLY'; // the database may not be written
+  | 'ERR_MILLRACE_STORE_READ_ONLY' // the database may not be written
+  | 'ERR_MILLRACE_UNKNOWN_FACTORY'; // there is no factory of the name that was recorded with the flow
 
 /**
  * An error whose message is meant for whoever submitted a task: it becomes the message of the task record, and is not an internal

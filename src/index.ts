@@ -51,6 +51,7 @@ export type {
   LogEvent,
   ProgressDetails,
   ProgressEvent,
+  RecordOptions,
   Storage,
   TaskEvent,
   TaskIntention,
@@ -95,5 +96,14 @@ export {
   reduce,
   unordered,
 } from './flows/index.js';
-export { createPool, type LoadOptions, load, type OfferedServices, type RunOptions, run } from './load.js';
+export {
+  createPool,
+  type LoadOptions,
+  load,
+  type OfferedServices,
+  type ResumeOptions,
+  type RunOptions,
+  resume,
+  run,
+} from './load.js';
 export type { ErrorJson, ValueJson } from './wire/index.js';

@@ -3,9 +3,17 @@ import type { Dataflow, Simplify } from './atoms/index.js';
 import { type Config, type ConfigOptions, configure } from './config/index.js';
 import { InlineDispatcher } from './dispatch/inline.js';
 import { Pool, sharedPool } from './dispatch/shared.js';
-import { type Connection, Engine, type FailureOptions, type RecordOptions } from './engine/index.js';
+import {
+  type Connection,
+  Engine,
+  Factories,
+  type FailureOptions,
+  type RecorderOptions,
+  type RecordOptions,
+} from './engine/index.js';
+import type { FlowStore } from './engine/recording.js';
 import { ArgumentError, received } from './errors.js';
-import type { InputsOf, RunFunction } from './flows/index.js';
+import { type Factory, type FactoryNode, type InputsOf, isFactory, type RunFunction } from './flows/index.js';
 
 /** Functions of this thread that tasks may call as `context.services.<name>(...)`, wherever they run. */
 export type OfferedServices = Readonly<Record<string, (...args: any[]) => unknown>>;
@@ -28,6 +36,12 @@ export interface LoadOptions<Inputs = Record<string, unknown>> extends RunOption
   readonly inputs?: Inputs;
 }
 
+/** How a recorded flow is to be resumed. Its inputs are those that were recorded. */
+export interface ResumeOptions extends Omit<RunOptions, 'record'>, Pick<RecordOptions, 'limit'> {
+  /** What may have built it. */
+  readonly factories: Iterable<Factory>;
+}
+
 /**
  * Makes an engine for a flow. Nothing happens yet: the flow is compiled at the first run, or by `engine.compile()`.
  *
@@ -41,9 +55,12 @@ export function load<Needs, Gives>(
   flow: Dataflow<Needs, Gives>,
   options: LoadOptions<InputsOf<Needs>> = {},
 ): Engine<Simplify<Gives>> {
-  const { inputs, record, signal, pool, services, failurePolicy, deferReverts, neverResolve, ...settings } =
-    checkOptions(options);
-  return new Engine<Simplify<Gives>>(flow, {
+  return engineOf<Simplify<Gives>>(flow, checkOptions(options));
+}
+
+function engineOf<Gives>(source: unknown, options: LoadOptions<any> & { readonly record?: RecorderOptions }) {
+  const { inputs, record, signal, pool, services, failurePolicy, deferReverts, neverResolve, ...settings } = options;
+  return new Engine<Gives>(source, {
     inputs: inputs === undefined ? {} : inputs,
     signal,
     services: services ?? {},
@@ -77,6 +94,29 @@ export const run = (async (flow: Dataflow<any, any>, inputs: any = {}, options: 
 }) as RunFunction<RunOptions>;
 
 /**
+ * Takes a recorded flow that a factory has built, builds it again from what was recorded, and gives its engine, opened: its state and its
+ * storage tell how far it is, and `run()` goes on from there.
+ *
+ * @param id that of the flow
+ * @throws {@link StoreError} `ERR_MILLRACE_FLOW_NOT_FOUND`; `ERR_MILLRACE_UNKNOWN_FACTORY`, when its factory is not among those given, or
+ *   it has none; `ERR_MILLRACE_OWNED`
+ * @throws {@link RunError} `ERR_MILLRACE_VERSION_CHANGED` when tasks have run that have other code now
+ * @throws {@link ArgumentError} when an option is wrong; {@link FlowError} when the factory fails
+ * @example
+ * await using engine = await resume(store, 'import-42', { factories: [thumbnails] });
+ * await engine.run();
+ */
+export async function resume(store: FlowStore, id: string, options: ResumeOptions): Promise<Engine> {
+  const { factories, limit, ...others } = options ?? {};
+  if (typeof id !== 'string' || id === '') {
+    throw new ArgumentError(`resume(): the id of the flow must be a string, not empty; received ${received(id)}`);
+  }
+  const known = new Factories(byName(factories));
+  const record: RecorderOptions = { store, id, limit, isKnown: true };
+  return engineOf<Record<string, unknown>>(known, { ...checkOptions({ ...others, record }), record }).open();
+}
+
+/**
  * Makes a pool of worker threads, for runs that are not to share the common one: `run(flow, inputs, { pool })`.
  *
  * @throws {@link ConfigError} when an option is wrong
@@ -97,13 +137,47 @@ function connect(config: Config, given: Pool | undefined): Connection | Promise<
   });
 }
 
+function byName(factories: Iterable<Factory>): Map<string, FactoryNode> {
+  if (typeof factories !== 'object' || factories === null || !(Symbol.iterator in factories)) {
+    throw new ArgumentError(`resume(): factories must be a list of factories; received ${received(factories)}`);
+  }
+  const found = new Map<string, FactoryNode>();
+  for (const one of factories as Iterable<unknown>) {
+    if (!isFactory(one)) {
+      throw new ArgumentError(`resume(): factories must hold what factory() has made; received ${received(one)}`);
+    }
+    if (found.has(one.name)) throw new ArgumentError(`resume(): two factories are named '${one.name}'`);
+    found.set(one.name, one);
+  }
+  return found;
+}
+
+function checkRecord(record: unknown): void {
+  const wrong = (name: string, expected: string, value: unknown) =>
+    new ArgumentError(`option 'record${name}' must be ${expected}; received ${received(value)}`);
+  if (typeof record !== 'object' || record === null) throw wrong('', 'an object like { store, id }', record);
+  const { store, id, book, limit } = record as { readonly [K in keyof RecordOptions]: unknown };
+  const { create, acquire } = (store ?? {}) as Partial<FlowStore>;
+  if (typeof create !== 'function' || typeof acquire !== 'function') {
+    throw wrong('.store', 'a store, made by openStore()', store);
+  }
+  for (const [name, value] of Object.entries({ id, book })) {
+    if (value !== undefined && (typeof value !== 'string' || value === '')) {
+      throw wrong(`.${name}`, 'a string, not empty', value);
+    }
+  }
+  if (limit !== undefined && !(typeof limit === 'number' && limit > 0)) {
+    throw wrong('.limit', 'a number of bytes above 0', limit);
+  }
+}
+
 function checkOptions<I>(options: LoadOptions<I>): LoadOptions<I> {
   const wrong = (name: string, expected: string, value: unknown) =>
     new ArgumentError(`option '${name}' must be ${expected}; received ${received(value)}`);
   if (typeof options !== 'object' || options === null) {
     throw new ArgumentError(`The options must be an object; received ${received(options)}`);
   }
-  const { signal, pool, services, failurePolicy, deferReverts, neverResolve } = options;
+  const { signal, pool, services, failurePolicy, deferReverts, neverResolve, record } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrong('signal', 'an AbortSignal', signal);
   if (pool !== undefined && !(pool instanceof Pool)) throw wrong('pool', 'a pool made by createPool()', pool);
   if (services !== undefined && (typeof services !== 'object' || services === null)) {
@@ -112,6 +186,7 @@ function checkOptions<I>(options: LoadOptions<I>): LoadOptions<I> {
   if (failurePolicy !== undefined && failurePolicy !== 'stop' && failurePolicy !== 'finish') {
     throw wrong('failurePolicy', "'stop' or 'finish'", failurePolicy);
   }
+  if (record !== undefined) checkRecord(record);
   for (const [name, value] of Object.entries({ deferReverts, neverResolve })) {
     if (value !== undefined && typeof value !== 'boolean') throw wrong(name, 'true or false', value);
   }

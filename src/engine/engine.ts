@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events';
-import { type InspectOptions, inspect } from 'node:util';
+import { type InspectOptions, inspect, isDeepStrictEqual } from 'node:util';
 import { AbortError, isMillraceError, RunError } from '../errors.js';
-import type { FlowItem } from '../flows/index.js';
+import { type FlowItem, isFactory } from '../flows/index.js';
 import { compile, type Plan } from '../plan/index.js';
 import { decodeStored } from '../stored/index.js';
 import { bind, checkInputs } from './bind.js';
-import { builtFrom } from './built.js';
+import { builtFrom, Factories } from './built.js';
 import { Children } from './children.js';
 import type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
 import { emitSafely } from './emit.js';
@@ -16,8 +16,8 @@ import { Ledger } from './ledger.js';
 import { atomsWithChildren, withChildren } from './nesting.js';
 import { onAbort } from './on-abort.js';
 import { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
-import { type RecordOptions, restore } from './record.js';
-import { Recorder } from './recorder.js';
+import { restore } from './record.js';
+import { Recorder, type RecorderOptions } from './recorder.js';
 import type { RecordedFlow } from './recording.js';
 import { Run, sleeper } from './run.js';
 import { type FailureOptions, Scheduler, type SchedulerEvents } from './scheduler.js';
@@ -32,7 +32,7 @@ export interface EngineSetup {
   readonly services: RunHost['services'];
   readonly failures: FailureOptions;
   /** Where the flow is recorded. */
-  readonly record: RecordOptions | undefined;
+  readonly record: RecorderOptions | undefined;
   /** Looks up the configuration and says where atoms run; called at the start of each run. */
   readonly connect: () => Connection | Promise<Connection>;
 }
@@ -58,9 +58,12 @@ interface Request {
  * The engine emits `'flow'` and `'task'` at each change of state, and `'progress'` and `'log'` for what tasks say.
  */
 export class Engine<Gives = Record<string, unknown>> extends EventEmitter<EngineEvents> implements AsyncDisposable {
-  readonly #source: unknown;
+  /** The flow, or what builds it. */
+  #source: unknown;
   #flow: unknown;
   readonly #setup: EngineSetup;
+  /** The inputs that the flow is built from. */
+  #builtOf: unknown;
   /** Takes and leaves the flow where it is recorded. */
   readonly #recorder: Recorder | undefined;
   #plan: Plan | undefined;
@@ -82,6 +85,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     super();
     this.#source = source;
     this.#setup = setup;
+    this.#builtOf = setup.inputs;
     if (setup.record) this.#recorder = new Recorder(setup.record);
     // Events are made only while someone listens.
     (this as EventEmitter).on('newListener', () => {
@@ -93,7 +97,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
 
   /** The flow that it runs, as it was given to `load()`, or as the factory builds it. */
   get flow(): FlowItem {
-    this.#flow ??= builtFrom(this.#source, this.#setup.inputs);
+    this.#flow ??= builtFrom(this.#source, this.#builtOf);
     return this.#flow as FlowItem;
   }
 
@@ -352,6 +356,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     this.validate();
     await recorder.create({
       name: this.name,
+      factory: isFactory(this.#source) ? this.#source.name : undefined,
       inputs: recorder.encode(this.#setup.inputs, 'The inputs'),
     });
   }
@@ -359,10 +364,11 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   #restore(journal: Journal, recorded: RecordedFlow): void {
     const { failures } = this.#setup;
     const inputs = decodeStored(recorded.inputs) as Record<string, unknown>;
+    const given = { ...(this.#setup.inputs as object), ...inputs };
+    this.#build(recorded, given);
     this.prepare();
     const ledger = this.#ledger!;
     ledger.reset();
-    const given = { ...(this.#setup.inputs as object), ...inputs };
     this.#storage ??= new FlowStorage(ledger, (what) => this.#checkFree(what));
     this.#storage.restore(given, recorded);
     ledger.attach(journal);
@@ -370,6 +376,17 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     // Whoever ran it has ended, and has not said how.
     const { state } = recorded;
     this.#state = state === 'RUNNING' || state === 'SUSPENDING' ? 'SUSPENDED' : state;
+  }
+
+  /** The factory of a recorded flow builds it from what was recorded. */
+  #build(recorded: RecordedFlow, given: object): void {
+    if (this.#source instanceof Factories) this.#source = this.#source.of(recorded);
+    if (!isFactory(this.#source) || isDeepStrictEqual(this.#builtOf, given)) return;
+    this.#builtOf = given;
+    this.#flow = builtFrom(this.#source, given);
+    this.#plan = undefined;
+    this.#ledger = undefined;
+    this.#storage = undefined;
   }
 
   /** What happens in a run is recorded. When that is not possible, the run stops where it is. */

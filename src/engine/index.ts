@@ -1,5 +1,6 @@
 export { Ahead } from './ahead.js';
 export { bind, checkInputs } from './bind.js';
+export { Factories } from './built.js';
 export { Ended } from './children.js';
 export { ignoredFrom } from './decide.js';
 export type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
@@ -21,6 +22,7 @@ export { Ledger } from './ledger.js';
 export { onAbort } from './on-abort.js';
 export { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
 export type { RecordOptions } from './record.js';
+export type { RecorderOptions } from './recorder.js';
 export type { FailureOptions, Scheduler } from './scheduler.js';
 export { type EngineState, type FlowState, IGNORE, PENDING, type TaskState } from './states.js';
 export type { EngineStatistics } from './statistics.js';

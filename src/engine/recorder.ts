@@ -15,17 +15,22 @@ export type Found =
   | 'the same'
   | RecordedFlow;
 
+export interface RecorderOptions extends RecordOptions {
+  /** Whether there is such a flow for sure, so that none is to be recorded. */
+  readonly isKnown?: boolean;
+}
+
 export class Recorder {
   /** That of the flow. */
   readonly id: string;
   /** Where the flow is recorded, as long as it is ours. */
   journal: Journal | undefined;
-  readonly #options: RecordOptions;
+  readonly #options: RecorderOptions;
   readonly #limit: number;
   /** Of the lease that was released last, while the engine knew all that was recorded. */
   #epoch: number | undefined;
 
-  constructor(options: RecordOptions) {
+  constructor(options: RecorderOptions) {
     this.#options = options;
     this.#limit = options.limit ?? LIMIT;
     this.id = options.id ?? randomUUID();
@@ -33,7 +38,7 @@ export class Recorder {
 
   /** Takes the flow, if there is one. `anew`: it is to be read even if it is as the engine has left it. */
   async take(anew: boolean): Promise<Found> {
-    const lease = await this.#options.store.acquire(this.id).catch(unlessMissing);
+    const lease = await this.#options.store.acquire(this.id).catch(this.#options.isKnown ? undefined : unlessMissing);
     if (!lease) return 'nothing';
     const known = !anew && this.#epoch !== undefined && lease.epoch === this.#epoch + 1;
     this.#hold(lease);
