@@ -56,6 +56,11 @@ export class WorkerContext extends Context {
     this.#host = host;
     this.#packet = packet;
     this.#member = member;
+    const { turns, revert } = packet;
+    if (turns || revert) {
+      const [attempt, round] = turns ? [turns[2 * member], turns[2 * member + 1]] : [1, 0];
+      this.again({ attempt, round, reverting: revert !== undefined });
+    }
   }
 
   get name(): string {
@@ -68,6 +73,10 @@ export class WorkerContext extends Context {
 
   get aborted(): boolean {
     return this.cancelled || Atomics.load(this.#host.words, FLAGS + this.#packet.flag) === CANCEL;
+  }
+
+  protected get flowKey(): string {
+    return this.#packet.key;
   }
 
   override cancel(reason: unknown): void {

@@ -3,6 +3,7 @@ export { type Controller, type Decision, type Verdict, verdict } from './control
 export type { Definition, Shape } from './definition.js';
 export { type Attempt, type CausedByOptions, History } from './history.js';
 export { bare, describeTask, quoted, row } from './inspect.js';
+export { keyPart, taskKey } from './key.js';
 export type { Mapping, Provision, RevertMapping } from './mapping.js';
 export type { PaceOptions } from './pace.js';
 export type { BuildContext, DynamicRegion, EachRegion, ReduceRegion, Region } from './region.js';

@@ -22,6 +22,16 @@ export interface TaskContext<S = Services> {
   readonly signal: AbortSignal;
   /** What the run was given as `services`. */
   readonly services: S;
+  /**
+   * 1; more when the flow is recorded and the process ended while this was under way: the attempts before may have had effects, all of
+   * them or some. What a retry tries again is not counted here: it begins with 1.
+   */
+  readonly attempt: number;
+  /**
+   * Tells what the task is about to do from all else that is ever done: the same for each attempt of it, and another one for each
+   * flow, each task, each time that a retry tries it again, and for its revert. For whoever does it to know that it was done already.
+   */
+  readonly idempotencyKey: string;
   /** Says how far the task is: `fraction` is from 0 to 1, `details` is anything that can be cloned. */
   progress(fraction: number, details?: unknown): void;
   /** Sends a line to those who listen to the run. */

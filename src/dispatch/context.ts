@@ -1,16 +1,30 @@
-import type { Services, TaskContext } from '../atoms/index.js';
+import { type Services, type TaskContext, taskKey } from '../atoms/index.js';
 import { ArgumentError, RunError, received } from '../errors.js';
 
 /** `setTimeout` fires at once for a longer delay. */
 export const LONGEST_DELAY = 2 ** 31 - 1;
+
+/** Which time it is that a task runs or is reverted. */
+export interface Turn {
+  readonly attempt: number;
+  /** How many times the task had been put back to its start. */
+  readonly round: number;
+  readonly reverting: boolean;
+}
+
+const FIRST: Turn = { attempt: 1, round: 0, reverting: false };
 
 /** What the two contexts, here and in a worker, have in common: progress that is checked, and a signal that is made late. */
 export abstract class Context implements TaskContext {
   abstract readonly name: string;
   abstract readonly flow: string;
   abstract readonly aborted: boolean;
+  /** What the keys of the flow's tasks begin with. */
+  protected abstract readonly flowKey: string;
   /** What few tasks ask for, made when one does: contexts are made by the million. */
-  #late: { controller?: AbortController; cancelled?: { reason: unknown }; services?: Services } | undefined;
+  #late:
+    | { controller?: AbortController; cancelled?: { reason: unknown }; services?: Services; turn?: Turn }
+    | undefined;
 
   /** Few tasks look at it, and a signal costs more than a small task. */
   get signal(): AbortSignal {
@@ -27,6 +41,25 @@ export abstract class Context implements TaskContext {
     this.#late ??= {};
     this.#late.services ??= services((name, args) => this.call(name, args));
     return this.#late.services;
+  }
+
+  get attempt(): number {
+    return this.#turn.attempt;
+  }
+
+  get idempotencyKey(): string {
+    const { round, reverting } = this.#turn;
+    return taskKey(this.flowKey, this.name, round, reverting);
+  }
+
+  /** It is not the first time. A task that was given up, and asks late, must not be told of the next one: so it is said beforehand. */
+  again(turn: Turn): void {
+    this.#late ??= {};
+    this.#late.turn = turn;
+  }
+
+  get #turn(): Turn {
+    return this.#late?.turn ?? FIRST;
   }
 
   progress(fraction: number, details?: unknown): void {

@@ -103,6 +103,9 @@ export class InlineRunner {
     this.#scheduler = scheduler;
     this.#contextHost = {
       ...{ flow: scheduler.plan.name, services },
+      get key() {
+        return scheduler.ledger.key;
+      },
       progress: (task, fraction, details) => scheduler.progress(task, fraction, details),
       log: (task, message, details) => scheduler.log(task, message, details),
     };

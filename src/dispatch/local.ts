@@ -8,11 +8,15 @@ import { Context, callService, LONGEST_DELAY } from './context.js';
 /** Calls what an atom that has begun is to do: its `execute`, or its `revert` if it has one. */
 export function callAtom(ledger: Ledger, atom: number, task: TaskAtom, context: LocalContext): unknown {
   const { definition, controller } = task;
-  if (!ledger.isReverting(atom)) {
+  const reverting = ledger.isReverting(atom);
+  if (reverting && (controller ?? definition).revert === undefined) return undefined;
+  if (reverting || ledger.turns !== undefined) {
+    context.again({ attempt: ledger.attemptOf(atom), round: ledger.roundOf(atom), reverting });
+  }
+  if (!reverting) {
     const args = ledger.argumentsOf(atom);
     return controller ? controller.execute(ledger.historyOf(atom), args) : definition.execute(args, context);
   }
-  if ((controller ?? definition).revert === undefined) return undefined;
   const args = revertArguments(ledger.revertArgumentsOf(atom), task.provision, ledger.revertExtrasOf(atom));
   return controller ? controller.revert!(ledger.historyOf(atom), args) : definition.revert!(args, context);
 }
@@ -21,6 +25,8 @@ export function callAtom(ledger: Ledger, atom: number, task: TaskAtom, context: 
 export interface ContextHost {
   /** The name of the flow. */
   readonly flow: string;
+  /** What the keys of its tasks begin with. */
+  readonly key: string;
   readonly services: RunHost['services'];
   progress(task: string, fraction: number, details: unknown): void;
   log(task: string, message: string, details: unknown): void;
@@ -50,6 +56,10 @@ export class LocalContext extends Context {
 
   get aborted(): boolean {
     return this.cancelled;
+  }
+
+  protected get flowKey(): string {
+    return this.#host.key;
   }
 
   protected report(fraction: number, details: unknown): void {

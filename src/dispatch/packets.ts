@@ -96,7 +96,7 @@ export class Packer {
 
   /** Writes the packet. */
   draft(atoms: readonly number[], lane: Lane): Draft {
-    const { plan } = this.#scheduler;
+    const { plan, ledger } = this.#scheduler;
     const reverting = this.#scheduler.reverts(atoms[0]);
     const tasks = atoms.map((atom) => plan.atoms[atom]);
     const timed = this.#host.timeoutOf(tasks[0]) !== Infinity;
@@ -113,6 +113,8 @@ export class Packer {
       flow: plan.name,
       shapes: tasks.map((task) => (reverting ? task.revertShape : task.shape)),
       names: atoms.map((atom) => nameOf(plan, atom)).join('\n'),
+      key: ledger.key,
+      turns: ledger.turns && atoms.flatMap((atom) => [ledger.attemptOf(atom), ledger.roundOf(atom)]),
       budget: Math.max(BUDGET, 2 * expected || 0),
       timed,
       revert,

@@ -143,7 +143,7 @@ function build(ledger: Ledger, atom: number, restored = (_: Ledger) => {}): Chil
   }
   const task = ledger.plan.atoms[atom];
   const { binding, resultOf } = built(task.region!, task, name, argumentsOf(ledger, atom, task));
-  const own = new Ledger(binding, ledger, name);
+  const own = new Ledger(binding, { ledger, atom });
   restored(own);
   const child: Child = { ledger: own, value: () => resultOf(own), suspended: false };
   ledger.adopt(atom, child, name);

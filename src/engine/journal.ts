@@ -10,7 +10,17 @@ import type { ProgressEvent } from './events.js';
 import type { Ledger } from './ledger.js';
 import type { Recorded } from './record.js';
 import type { AtomChange, AtomKind, FlowChange, Lease } from './recording.js';
-import { FAILURE, PENDING, REVERT_FAILURE, REVERTED, REVERTING, RUNNING, SUCCESS, TASK_STATES } from './states.js';
+import {
+  FAILURE,
+  PENDING,
+  RETRYING,
+  REVERT_FAILURE,
+  REVERTED,
+  REVERTING,
+  RUNNING,
+  SUCCESS,
+  TASK_STATES,
+} from './states.js';
 
 /** What the engine has to know of a flow beside its atoms, by names. */
 export interface Notes {
@@ -86,8 +96,15 @@ export class Journal {
 
   /** It will not, or not now. */
   retract(ledger: Ledger, atom: number): void {
-    const name = nameOf(ledger.plan, atom);
-    if (this.#announced.delete(name)) this.#append(name, { state: TASK_STATES[ledger.states[atom]] });
+    if (this.#announced.delete(nameOf(ledger.plan, atom))) this.unbegun(ledger, atom);
+  }
+
+  /** An atom that was said to begin has not. If it had in an earlier process, that still counts: it may have had effects. */
+  unbegun(ledger: Ledger, atom: number): void {
+    const attempts = ledger.attemptOf(atom) - 1;
+    const begun = ledger.reverts(atom) ? REVERTING : RUNNING;
+    const state = TASK_STATES[attempts > 0 ? begun : ledger.states[atom]];
+    this.#append(nameOf(ledger.plan, atom), { state, attempts });
   }
 
   /** None of the atoms of a flow that are recorded as begun will, now. */
@@ -204,16 +221,12 @@ export class Journal {
     this.#appended = true;
   }
 
-  /** All atoms of a flow go back to their start. What has never left it has no row. */
-  reset(ledger: Ledger): void {
-    const { plan, states } = ledger;
-    for (let atom = 0; atom < plan.size; atom++) {
-      if (states[atom] === PENDING) continue;
-      const name = nameOf(plan, atom);
-      this.#append(name, { state: 'PENDING', ...NOTHING });
-      if (plan.atoms[atom].controller ?? plan.atoms[atom].retry) this.lease.forget(name);
-    }
-    this.flow({ notes: null });
+  /** An atom goes back to its start, with all that is known of it. */
+  reset(ledger: Ledger, atom: number): void {
+    const { controller, retry } = ledger.plan.atoms[atom];
+    const name = nameOf(ledger.plan, atom);
+    this.#append(name, this.#change(ledger, atom, PENDING));
+    if (controller ?? retry) this.lease.forget(name);
   }
 
   /** What a region had built is no more. */
@@ -322,10 +335,10 @@ export class Journal {
           ...change,
           ...this.#identity(ledger, atom),
           ...this.#version(ledger, atom),
-          attempts: ++ledger.begun[atom],
+          attempts: ledger.attemptOf(atom),
         };
       case REVERTING:
-        return { ...change, ...this.#identity(ledger, atom), intention: 'REVERT' };
+        return { ...change, ...this.#identity(ledger, atom), intention: 'REVERT', attempts: ledger.attemptOf(atom) };
       case SUCCESS:
         return { ...change, order: ledger.finished[atom], ...this.#result(ledger, atom) };
       case FAILURE:
@@ -338,7 +351,9 @@ export class Journal {
       case REVERT_FAILURE:
         return { ...change, revertFailure: this.#storedFailure(ledger.revertFailures.get(atom)!) };
       case PENDING:
-        return { ...change, ...NOTHING };
+        return { ...change, ...NOTHING, rounds: ledger.roundOf(atom) };
+      case RETRYING:
+        return { ...change, rounds: ledger.roundOf(atom) };
       default:
         return { ...change, ...this.#identity(ledger, atom) };
     }

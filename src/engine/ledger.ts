@@ -1,12 +1,21 @@
 /** What is known of a flow's atoms: their states, results and failures. It stays with the engine from run to run. */
-import { type Attempt, Failure, History, type Mapping, type RevertExtras, type TaskAtom } from '../atoms/index.js';
+import {
+  type Attempt,
+  Failure,
+  History,
+  keyPart,
+  type Mapping,
+  type RevertExtras,
+  type TaskAtom,
+  taskKey,
+} from '../atoms/index.js';
 import { isMillraceError, RunError } from '../errors.js';
 import { CONSTANT, INPUT, nameOf, type Plan, type Range } from '../plan/index.js';
 import { markFailed } from '../wire/index.js';
 import type { Binding } from './bind.js';
 import type { ProgressEvent } from './events.js';
 import type { Journal } from './journal.js';
-import { type Child, Directory, withChildren } from './nesting.js';
+import { type Child, Directory, type Place, withChildren } from './nesting.js';
 import type { Left } from './record.js';
 import {
   FAILURE,
@@ -20,6 +29,7 @@ import {
   SUCCESS,
   TO_REVERT,
 } from './states.js';
+import { Turns } from './turns.js';
 
 /** What is meant to become of an atom that no decider has refused. */
 export const EXECUTE = 0;
@@ -51,8 +61,6 @@ export class Ledger {
   readonly gone: Failure[] = [];
   /** The region whose flow this is. */
   readonly region: string | undefined;
-  /** How many times each atom has begun to run; counted only if that is recorded. */
-  readonly begun: Uint32Array;
   /** Where values come from. It changes between runs only. */
   binding: Binding;
   readonly states: Uint8Array;
@@ -79,6 +87,9 @@ export class Ledger {
   /** When tasks last gave details. */
   readonly details = new Map<string, ProgressEvent>();
 
+  /** `undefined`: all that runs does so for the first time. */
+  turns: Turns | undefined;
+
   /** The flows that regions have built, by the region's atom. */
   readonly children = new Map<number, Child>();
   /** Where atoms are found by name, here and in all flows within. */
@@ -89,15 +100,22 @@ export class Ledger {
   readonly outer: Ledger | undefined;
 
   readonly #plan: Plan;
+  #key: string | undefined;
   readonly #attempts = new Map<number, Attempts>();
   /** What was made of the failures last, until there are others. */
   #told: { readonly around: object | undefined; readonly all: Readonly<Record<string, Failure>> } | undefined;
 
-  /** `outer`: the ledger of the flow that holds the region whose flow this is. */
-  constructor(binding: Binding, outer?: Ledger, region?: string) {
+  /** `region`: the one whose flow this is. */
+  constructor(binding: Binding, region?: Place) {
     const { plan } = binding;
+    const outer = region?.ledger;
     this.outer = outer;
-    this.region = region;
+    if (region) {
+      const { ledger, atom } = region;
+      this.region = nameOf(ledger.plan, atom);
+      // Now, as what was given up may ask for it when the region is in its next round.
+      this.#key = taskKey(ledger.key, this.region, ledger.roundOf(atom));
+    }
     this.journal = outer?.journal;
     this.depth = outer ? outer.depth + 1 : 0;
     this.directory = outer ? outer.directory : new Directory(this);
@@ -107,7 +125,6 @@ export class Ledger {
     this.intentions = new Uint8Array(plan.size);
     this.results = new Array(plan.size);
     this.finished = new Uint32Array(plan.size);
-    this.begun = new Uint32Array(plan.size);
   }
 
   /** What happens is recorded from now on, or not any more. */
@@ -130,6 +147,22 @@ export class Ledger {
 
   get plan(): Plan {
     return this.#plan;
+  }
+
+  /** What the keys of its atoms begin with: the id of the flow, and for the flow of a region the key of that, in its round. */
+  get key(): string {
+    this.#key ??= this.journal ? keyPart(this.journal.lease.id) : crypto.randomUUID();
+    return this.#key;
+  }
+
+  /** How many times an atom has begun with what it does, or will have when it begins, counting what an earlier process did not end. */
+  attemptOf(atom: number): number {
+    return this.turns === undefined ? 1 : 1 + this.turns.before(atom);
+  }
+
+  /** How many times an atom has begun and was put back to its start. */
+  roundOf(atom: number): number {
+    return this.turns === undefined ? 0 : this.turns.roundOf(atom);
   }
 
   /**
@@ -170,8 +203,8 @@ export class Ledger {
 
   /** An atom that was said to begin has not: its worker died before. */
   unbegin(atom: number): void {
-    if (this.states[atom] === RUNNING) this.move(atom, PENDING);
-    else this.move(atom, this.failures.has(atom) ? FAILURE : SUCCESS);
+    this.states[atom] = this.states[atom] === RUNNING ? PENDING : this.failures.has(atom) ? FAILURE : SUCCESS;
+    this.journal?.unbegun(this, atom);
   }
 
   /**
@@ -183,6 +216,7 @@ export class Ledger {
     if (this.progress.size > 0) this.progress.delete(nameOf(this.#plan, atom));
     if (this.states[atom] === REVERTING) {
       this.journal?.check(this, atom, result);
+      this.turns?.end(atom);
       this.results[atom] = undefined;
       if (result !== undefined) this.revertResults.set(atom, result);
       if (this.#attempts.size > 0 && this.intentions[atom] !== RETRY) this.#forget(atom);
@@ -193,6 +227,7 @@ export class Ledger {
         checkResult(nameOf(this.#plan, atom), atoms[atom], result);
       }
       this.journal?.check(this, atom, result);
+      this.turns?.end(atom);
       this.results[atom] = result;
       this.finished[atom] = ++this.finishedCount;
       this.move(atom, SUCCESS);
@@ -204,6 +239,7 @@ export class Ledger {
   fail(atom: number, error: unknown): Failure {
     const name = nameOf(this.#plan, atom);
     const failure = new Failure(name, markFailed(error, name, this.#plan.name));
+    this.turns?.end(atom);
     if (this.states[atom] === REVERTING) {
       this.revertFailures.set(atom, failure);
       this.move(atom, REVERT_FAILURE);
@@ -264,6 +300,9 @@ export class Ledger {
     this.revertFailures.delete(atom);
     this.#forget(atom);
     this.givenUp.delete(atom);
+    // A region that goes on with what it has built is in the same round.
+    if (!(goesOn && (this.children.has(atom) || this.left.has(atom))) && this.states[atom] !== IGNORE)
+      this.#again(atom);
     if (!goesOn && (this.children.size > 0 || this.left.size > 0)) this.forget(atom);
     this.move(atom, PENDING);
   }
@@ -274,6 +313,7 @@ export class Ledger {
     this.results[retry] = undefined;
     this.failures.delete(retry);
     this.#told = undefined;
+    this.#again(retry);
     this.move(retry, RETRYING);
   }
 
@@ -360,7 +400,7 @@ export class Ledger {
   }
 
   reset(): void {
-    this.#recordReset();
+    this.#putBack();
     this.states.fill(PENDING);
     this.finished.fill(0);
     this.intentions.fill(EXECUTE);
@@ -405,10 +445,21 @@ export class Ledger {
     if (left) this.journal.removedLeft(nameOf(this.#plan, region), left.recorded);
   }
 
-  #recordReset(): void {
-    if (this.journal === undefined) return;
+  /** All atoms are about to go back to their start. */
+  #putBack(): void {
     for (const region of [...this.children.keys(), ...this.left.keys()]) this.#strike(region);
-    this.journal.reset(this);
+    for (let atom = 0; atom < this.#plan.size; atom++) {
+      if (this.states[atom] === PENDING && this.attemptOf(atom) === 1) continue; // it has never left it
+      if (this.states[atom] !== IGNORE) this.#again(atom);
+      this.journal?.reset(this, atom);
+    }
+    this.journal?.flow({ notes: null });
+  }
+
+  /** An atom that has begun is put back to its start. */
+  #again(atom: number): void {
+    this.turns ??= new Turns(this.#plan.size);
+    this.turns.again(atom);
   }
 
   #forget(retry: number): void {

@@ -7,6 +7,7 @@ import type { Notes } from './journal.js';
 import { EXECUTE, type Ledger, RETRY, REVERT } from './ledger.js';
 import type { FlowStore, RecordedAtom, RecordedAttempt, RecordedFlow } from './recording.js';
 import { FAILURE, PENDING, REVERTING, RUNNING, SUCCESS, TASK_STATES } from './states.js';
+import { Turns } from './turns.js';
 import { upgrade } from './upgrade.js';
 
 /** Where and how a flow is recorded. */
@@ -68,7 +69,11 @@ function restoreAtom(ledger: Ledger, atom: number, row: RecordedAtom, recorded: 
   ledger.states[atom] = STATES.get(row.state)!;
   ledger.finished[atom] = row.order;
   ledger.finishedCount = Math.max(ledger.finishedCount, row.order);
-  ledger.begun[atom] = row.attempts;
+  const before = row.state === 'RUNNING' || row.state === 'REVERTING' ? row.attempts : 0;
+  if (before > 0 || row.rounds > 0) {
+    ledger.turns ??= new Turns(ledger.plan.size);
+    ledger.turns.restore(atom, row.rounds, before);
+  }
   if (row.result) ledger.results[atom] = decodeStored(row.result);
   if (row.failure) ledger.failures.set(atom, decodeStored(row.failure) as Failure);
   if (row.revertResult) ledger.revertResults.set(atom, decodeStored(row.revertResult));
@@ -145,6 +150,7 @@ function endInterrupted(ledger: Ledger, stops: boolean): void {
 function interrupt(ledger: Ledger, atom: number): void {
   const task = nameOf(ledger.plan, atom);
   const message = `Task '${task}' was interrupted when its process ended, and is reverted, as its flow is`;
+  ledger.turns?.end(atom);
   ledger.states[atom] = FAILURE;
   ledger.finished[atom] = ++ledger.finishedCount;
   ledger.failures.set(atom, new Failure(task, new RunError('ERR_MILLRACE_INTERRUPTED', message, { task })));

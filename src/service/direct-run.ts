@@ -157,9 +157,13 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
     checkInputs(binding);
     if (signal?.aborted) throw abortedRun(plan.name, signal);
     this.#plan = plan;
-    this.#ledger = new Ledger(binding);
+    const ledger = new Ledger(binding);
+    this.#ledger = ledger;
     this.#host = {
       ...{ flow: plan.name, services },
+      get key() {
+        return ledger.key;
+      },
       progress: (task, fraction, details) => this.#notify('progress', progressEvent(task, fraction, details)),
       log: (task, message, details) => this.#notify('log', logEvent(task, message, details)),
     };

@@ -52,6 +52,10 @@ export interface Packet {
   readonly shapes: readonly number[];
   /** The names of the members, a line each: one string is sent many times faster than many. */
   readonly names: string;
+  /** What the keys of the members begin with. */
+  readonly key: string;
+  /** For each member its attempt and its round, one after the other; `undefined`: for all it is the first time. */
+  readonly turns: readonly number[] | undefined;
   /** The arguments of all members, one after the other. */
   readonly values: readonly unknown[];
   /**
