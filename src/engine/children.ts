@@ -105,6 +105,14 @@ export class Children {
     }
   }
 
+  /** As `suspend()`, and nothing changes that. */
+  freeze(): void {
+    for (const run of [...this.#active]) {
+      run.scheduler.freeze();
+      run.halt();
+    }
+  }
+
   /** Someone listens from now on. */
   observe(): void {
     for (const { scheduler } of this.#active) scheduler.observed = true;

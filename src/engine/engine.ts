@@ -9,7 +9,7 @@ import { builtFrom, Factories } from './built.js';
 import { Children } from './children.js';
 import type { Dispatcher, DispatcherFactory, RunHost } from './dispatcher.js';
 import { emitSafely } from './emit.js';
-import type { EngineEvents } from './events.js';
+import type { EngineEvents, FlowEvent } from './events.js';
 import { describeEngine } from './inspect.js';
 import type { Journal } from './journal.js';
 import { Ledger } from './ledger.js';
@@ -71,6 +71,8 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   #storage: FlowStorage | undefined;
   readonly #clock = new RunClock();
   #state: FlowState = 'PENDING';
+  /** The state that listeners know of. */
+  #told: FlowState = 'PENDING';
   #run: Run | undefined;
   /** The flows of regions in that run. */
   #children: Children | undefined;
@@ -393,8 +395,9 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   #record(run: Run, journal: Journal): void {
     journal.flow({ state: 'RUNNING' });
     journal.onError = (error) => {
+      if (this.#state === 'RUNNING') this.#transition('SUSPENDING');
       run.break(error, isLost(error) ? error : undefined);
-      this.suspend();
+      this.#children?.freeze();
     };
   }
 
@@ -515,7 +518,15 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     const oldState = this.#state;
     checkFlowTransition(this.name, oldState, state);
     this.#state = state;
-    this.#tell('flow', { name: this.name, state, oldState });
+    const event: FlowEvent = { name: this.name, state, oldState };
+    const tell = () => {
+      this.#told = state;
+      this.#notify('flow', event);
+    };
+    const journal = this.#ledger!.journal;
+    // That it is about to be suspended is not recorded.
+    if (!journal || (state === 'SUSPENDING' && this.#told === oldState)) tell();
+    else journal.after(tell);
   }
 
   /** As `#notify()`, once what has happened is durable. */

@@ -22,14 +22,21 @@ import {
   TASK_STATES,
 } from './states.js';
 
-/** What the engine has to know of a flow beside its atoms, by names. */
-export interface Notes {
-  /** The retries that roll back what is in their care, and after how many ms they try again; `null`: they do not. */
-  readonly rollbacks: readonly (readonly [retry: string, retryAfter: number | null])[];
+/** What is to become of a flow in which something has failed. */
+export interface Judgement {
   /** The retry whose flow is reverted for good; `null`: all is. Missing: nothing is. */
   readonly verdict?: string | null;
   readonly reverting: boolean;
-  readonly givenUp: readonly string[];
+}
+
+/** What the engine has to know of an atom beside its state. */
+export interface AtomNotes {
+  /** It rolls back what is in its care, and after so many ms tries again; `null`: it does not. */
+  readonly retryAfter?: number | null;
+  /** It is not to be asked any more. */
+  readonly givenUp?: boolean;
+  /** Of the flow that it has built. */
+  readonly built?: Judgement;
 }
 
 /** What follows from what was recorded. */
@@ -53,6 +60,7 @@ export class Journal {
   #carried = 0;
   #due = 0;
   #carrying = false;
+  #telling = false;
   #appended = false;
   /** How many commits are under way. */
   #flying = 0;
@@ -61,6 +69,8 @@ export class Journal {
   readonly #announced = new Map<string, { readonly ledger: Ledger; readonly atom: number }>();
   readonly #progress = new Map<string, ProgressEvent>();
   #timer: NodeJS.Timeout | undefined;
+  /** What was noted of atoms, by name. */
+  readonly #notes = new Map<string, AtomNotes>();
   /** The result that was checked last. */
   #encoded: { readonly result: unknown; readonly stored: Stored } | undefined;
 
@@ -72,7 +82,7 @@ export class Journal {
 
   /** Whether there is something that is not durable, or whose effects have not been carried out. */
   get open(): boolean {
-    return this.#appended || this.#flying > 0 || this.#carrying || this.#effects.length > 0;
+    return this.#appended || this.#flying > 0 || this.#telling || this.#effects.length > 0;
   }
 
   /** An atom has come to another state. */
@@ -188,19 +198,30 @@ export class Journal {
     if (this.#flying === 0) this.#carryOut(end);
   }
 
-  /** What is rolled back has changed, or what is to become of the flow. */
-  noted(ledger: Ledger): void {
-    const name = (atom: number) => nameOf(ledger.plan, atom);
-    const { verdict } = ledger;
-    const notes: Notes = {
-      rollbacks: [...ledger.rollbacks].map(([retry, { retryAfter }]) => [name(retry), retryAfter ?? null] as const),
-      ...(verdict && { verdict: verdict.end - verdict.start === ledger.plan.size ? null : name(verdict.start) }),
-      reverting: ledger.reverting,
-      givenUp: [...ledger.givenUp].map(name),
-    };
-    const stored = encodeStored(notes, { limit: Infinity, what: 'What is to become of the flow' });
-    if (ledger.region === undefined) this.flow({ notes: stored });
-    else this.#append(ledger.region, { notes: stored });
+  /** It is decided what is to become of a flow. */
+  judged({ plan, verdict, reverting, region }: Ledger): void {
+    const all = verdict && verdict.end - verdict.start === plan.size;
+    const judgement = { ...(verdict && { verdict: all ? null : nameOf(plan, verdict.start) }), reverting };
+    if (region === undefined) this.flow({ notes: this.#encode(judgement, 'What becomes of the flow', undefined) });
+    else this.note(region, { built: judgement });
+  }
+
+  /** Something else is to be known of an atom; `undefined` takes it away. */
+  note(name: string, change: AtomNotes): void {
+    const entries = Object.entries({ ...this.#notes.get(name), ...change }).filter(([, value]) => value !== undefined);
+    const notes = Object.fromEntries(entries);
+    if (entries.length > 0) this.#notes.set(name, notes);
+    else if (!this.#notes.delete(name)) return;
+    this.#append(name, { notes: entries.length > 0 ? this.#encode(notes, 'What becomes of a task', name) : null });
+  }
+
+  forgetNotes(name: string): void {
+    if (this.#notes.delete(name)) this.#append(name, { notes: null });
+  }
+
+  /** What was noted of an atom in an earlier process. */
+  remember(name: string, notes: AtomNotes): void {
+    this.#notes.set(name, notes);
   }
 
   /** A retry begins an attempt, or hears of a failure in it. */
@@ -226,6 +247,7 @@ export class Journal {
     const { controller, retry } = ledger.plan.atoms[atom];
     const name = nameOf(ledger.plan, atom);
     this.#append(name, this.#change(ledger, atom, PENDING));
+    this.forgetNotes(name);
     if (controller ?? retry) this.lease.forget(name);
   }
 
@@ -287,7 +309,7 @@ export class Journal {
     }
   }
 
-  /** Carries out what is durable, in order. What comes up meanwhile has its turn behind it. */
+  /** Carries out what is durable: what is told, in order, and then what starts. What comes up meanwhile has its turn behind it. */
   #carryOut(end: number): void {
     this.#due = Math.max(this.#due, end);
     if (this.#carrying) return;
@@ -295,15 +317,17 @@ export class Journal {
     try {
       while (this.#carried < this.#due) {
         const effects = this.#effects.splice(0, this.#due - this.#carried);
-        for (const { run } of effects) {
-          this.#carried++;
-          run(true);
-        }
+        this.#carried += effects.length;
+        this.#telling = true;
+        for (const { starts, run } of effects) if (!starts) run(true);
+        this.#telling = false;
+        for (const { starts, run } of effects) if (starts) run(true);
         // What has come up and was not recorded need not wait.
         if (!this.#appended && this.#flying === 0) this.#due = this.#carried + this.#effects.length;
       }
     } finally {
       this.#carrying = false;
+      this.#telling = false;
     }
   }
 
@@ -323,6 +347,7 @@ export class Journal {
   #remove(name: string): void {
     this.#announced.delete(name);
     this.#progress.delete(name);
+    this.#notes.delete(name);
     this.lease.remove(name);
     this.#appended = true;
   }

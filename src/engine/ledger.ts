@@ -286,6 +286,31 @@ export class Ledger {
     });
   }
 
+  /** A retry rolls back what is in its care, or does it otherwise than before. */
+  rollBack(retry: number, rollback: Rollback): void {
+    this.rollbacks.set(retry, rollback);
+    this.journal?.note(nameOf(this.#plan, retry), { retryAfter: rollback.retryAfter ?? null });
+  }
+
+  /** A retry rolls nothing back any more. */
+  endRollback(retry: number): void {
+    this.rollbacks.delete(retry);
+    this.journal?.note(nameOf(this.#plan, retry), { retryAfter: undefined });
+  }
+
+  /** A retry is not to be asked any more. */
+  giveUp(retry: number): void {
+    this.givenUp.add(retry);
+    this.journal?.note(nameOf(this.#plan, retry), { givenUp: true });
+  }
+
+  /** It is decided what is to be reverted because of a failure that no retry resolves, and whether that begins. */
+  judge(verdict: Range | undefined, reverting = false): void {
+    this.verdict = verdict;
+    this.reverting = reverting;
+    this.journal?.judged(this);
+  }
+
   /** Part of the flow is being rolled back, or has been. */
   intend({ start, end }: Range, intention: number): void {
     this.intentions.fill(intention, start, end);
@@ -300,6 +325,7 @@ export class Ledger {
     this.revertFailures.delete(atom);
     this.#forget(atom);
     this.givenUp.delete(atom);
+    this.journal?.forgetNotes(nameOf(this.#plan, atom));
     // A region that goes on with what it has built is in the same round.
     if (!(goesOn && (this.children.has(atom) || this.left.has(atom))) && this.states[atom] !== IGNORE)
       this.#again(atom);
@@ -441,6 +467,7 @@ export class Ledger {
     if (this.journal === undefined) return;
     const child = this.children.get(region);
     const left = this.left.get(region);
+    this.journal.note(nameOf(this.#plan, region), { built: undefined });
     if (child) this.journal.removed(child.ledger);
     if (left) this.journal.removedLeft(nameOf(this.#plan, region), left.recorded);
   }

@@ -3,7 +3,7 @@ import { type Attempt, Failure } from '../atoms/index.js';
 import { RunError } from '../errors.js';
 import { nameOf, numberOf, type Plan, rangeOf, whole } from '../plan/index.js';
 import { decodeStored } from '../stored/index.js';
-import type { Notes } from './journal.js';
+import type { AtomNotes, Judgement } from './journal.js';
 import { EXECUTE, type Ledger, RETRY, REVERT } from './ledger.js';
 import type { FlowStore, RecordedAtom, RecordedAttempt, RecordedFlow } from './recording.js';
 import { FAILURE, PENDING, REVERTING, RUNNING, SUCCESS, TASK_STATES } from './states.js';
@@ -31,7 +31,7 @@ export interface Recorded {
 /** What a region had built in an earlier process. */
 export interface Left {
   readonly recorded: Recorded;
-  readonly notes: Notes | undefined;
+  readonly judgement: Judgement | undefined;
 }
 
 const STATES = new Map<string, number>(TASK_STATES.map((name, state) => [name, state]));
@@ -44,22 +44,28 @@ export function restore(ledger: Ledger, flow: RecordedFlow, stops: boolean): voi
     if (siblings) siblings.push(row);
     else atoms.set(row.parent, [row]);
   }
-  restoreLedger(ledger, { atoms, histories: flow.histories }, flow.notes && (decodeStored(flow.notes) as Notes), stops);
+  restoreLedger(
+    ledger,
+    { atoms, histories: flow.histories },
+    flow.notes && (decodeStored(flow.notes) as Judgement),
+    stops,
+  );
 }
 
 /** Puts what was recorded of the flow of a region into its empty ledger. */
-export function restoreChild(ledger: Ledger, { recorded, notes }: Left, stops: boolean): void {
-  restoreLedger(ledger, recorded, notes, stops);
+export function restoreChild(ledger: Ledger, { recorded, judgement }: Left, stops: boolean): void {
+  restoreLedger(ledger, recorded, judgement, stops);
 }
 
-function restoreLedger(ledger: Ledger, recorded: Recorded, notes: Notes | undefined, stops: boolean): void {
+function restoreLedger(ledger: Ledger, recorded: Recorded, judgement: Judgement | undefined, stops: boolean): void {
   const { plan } = ledger;
   const rows = recorded.atoms.get(ledger.region) ?? [];
   for (const row of rows) {
     const atom = numberOf(plan, row.name);
     if (atom >= 0) restoreAtom(ledger, atom, row, recorded);
   }
-  if (notes) restoreNotes(ledger, notes);
+  if (judgement) restoreJudgement(ledger, judgement);
+  restoreRollbacks(ledger, rows);
   if (ledger.verdict) restoreGone(ledger, rows);
   endInterrupted(ledger, stops);
   upgrade(ledger, rows);
@@ -81,7 +87,7 @@ function restoreAtom(ledger: Ledger, atom: number, row: RecordedAtom, recorded: 
   const history = recorded.histories.get(row.name);
   if (history) ledger.remember(atom, history.map(attemptOf));
   if (ledger.plan.atoms[atom].region !== undefined && recorded.atoms.has(row.name)) {
-    ledger.left.set(atom, { recorded, notes: row.notes && (decodeStored(row.notes) as Notes) });
+    ledger.left.set(atom, { recorded, judgement: notesOf(row)?.built });
   }
   if (!row.progress) return;
   const { progress, details } = decodeStored(row.progress) as { progress: number; details?: unknown };
@@ -103,10 +109,25 @@ function attemptOf({ value, failures }: RecordedAttempt): Attempt {
   };
 }
 
-function restoreNotes(ledger: Ledger, { rollbacks, verdict, reverting, givenUp }: Notes): void {
+function restoreJudgement(ledger: Ledger, { verdict, reverting }: Judgement): void {
   const { plan } = ledger;
-  for (const [name, retryAfter] of rollbacks) {
-    const retry = retryOf(plan, name);
+  if (verdict === undefined) return;
+  const retry = verdict === null ? -1 : retryOf(plan, verdict);
+  ledger.verdict = retry < 0 ? whole(plan) : rangeOf(plan, retry);
+  ledger.reverting = reverting;
+}
+
+/** What retries were about to do. */
+function restoreRollbacks(ledger: Ledger, rows: readonly RecordedAtom[]): void {
+  const { plan } = ledger;
+  for (const row of rows) {
+    const notes = notesOf(row);
+    if (notes === undefined) continue;
+    const { retryAfter, givenUp } = notes;
+    const retry = retryOf(plan, row.name);
+    if (retry >= 0 || numberOf(plan, row.name) >= 0) ledger.journal?.remember(row.name, notes);
+    if (givenUp && retry >= 0) ledger.givenUp.add(retry);
+    if (retryAfter === undefined || ledger.reverting) continue;
     if (retry < 0) {
       ledger.verdict = whole(plan); // there is nobody any more who would try again
       continue;
@@ -116,11 +137,10 @@ function restoreNotes(ledger: Ledger, { rollbacks, verdict, reverting, givenUp }
     ledger.intend(range, REVERT);
     ledger.intentions[retry] = RETRY;
   }
-  for (const name of givenUp) if (retryOf(plan, name) >= 0) ledger.givenUp.add(retryOf(plan, name));
-  if (verdict === undefined) return;
-  const retry = verdict === null ? -1 : retryOf(plan, verdict);
-  ledger.verdict = retry < 0 ? whole(plan) : rangeOf(plan, retry);
-  ledger.reverting = reverting;
+}
+
+function notesOf({ notes }: RecordedAtom): AtomNotes | undefined {
+  return notes && (decodeStored(notes) as AtomNotes);
 }
 
 /** The number of a retry; -1: there is none of that name any more. */

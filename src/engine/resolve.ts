@@ -50,7 +50,7 @@ export class Resolver {
       const answer = this.#consult(controller, atoms[controller].controller!, cause);
       if (answer?.kind === 'RETRY') return this.#again(controller, answer);
       if (answer?.kind === 'REVERT_ALL') return this.#forAll(atom);
-      this.#ledger.givenUp.add(controller);
+      this.#ledger.giveUp(controller);
       if (answer === undefined) cause = this.#ledger.failures.get(controller)!;
       else if (!this.#deferReverts) local ??= { ...GIVE_UP, range: rangeOf(this.#plan, controller) };
     }
@@ -85,7 +85,7 @@ export class Resolver {
   #forAll(atom: number): Answer {
     const { retries } = this.#plan;
     for (let scope = retries!.scopeOf[atom]; scope >= 0; scope = retries!.scopes[scope].parent) {
-      this.#ledger.givenUp.add(retries!.scopes[scope].controller);
+      this.#ledger.giveUp(retries!.scopes[scope].controller);
     }
     return { ...GIVE_UP, range: whole(this.#plan) };
   }

@@ -86,6 +86,8 @@ export class Run {
   /** What happens cannot be recorded: the running tasks end, and nothing else begins. With a reason they are told to stop. */
   break(error: Error, reason?: unknown): void {
     this.broken ??= error;
+    this.scheduler.freeze();
+    this.halt();
     if (reason !== undefined && !this.over) this.#dispatcher.abort(reason);
   }
 
@@ -114,6 +116,7 @@ export class Run {
         this.onSettled = resolve;
         this.onEnded(() => resolve());
       });
+      this.step(); // takes back what was about to start
     }
   }
 

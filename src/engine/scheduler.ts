@@ -81,6 +81,8 @@ export class Scheduler {
   /** No atom is handed out any more: one has failed, or the run is suspended or aborted. */
   #halted = false;
   #suspended = false;
+  /** The run ends where it is, whatever else is asked. */
+  #frozen = false;
   #aborted = false;
   #revertFailed = false;
   readonly #options: SchedulerOptions;
@@ -301,10 +303,17 @@ export class Scheduler {
     this.#wake();
   }
 
+  /** As `suspend()`, and nothing changes that: what happens cannot be recorded. */
+  freeze(): void {
+    this.#frozen = true;
+    this.#halted = true;
+    this.#wake();
+  }
+
   /** As `suspend()`, and what has run is reverted, even if the run was suspended before. */
   abort(): void {
     this.#aborted = true;
-    if (this.reverting) return;
+    if (this.reverting || this.#frozen) return;
     this.#halted = true;
     this.#suspended = false;
     this.#wake();
@@ -317,6 +326,7 @@ export class Scheduler {
   conclude(): FlowState | undefined {
     const { ledger } = this;
     this.#wake();
+    if (this.#frozen) return 'SUSPENDED';
     if (this.#revertFailed) return 'FAILURE';
     if (ledger.reverting) return this.#retreats.get(NOBODY)!.over ? 'REVERTED' : 'SUSPENDED';
     if (this.#aborted) {
@@ -403,14 +413,13 @@ export class Scheduler {
       const retreat = this.#retreatOf(atom);
       if (retreat) {
         retreat.retryAfter = undefined;
-        ledger.rollbacks.set(retreat.retry, retreat);
+        ledger.rollBack(retreat.retry, retreat);
       }
       // Of several parts that nobody tries again, all is reverted.
-      ledger.verdict = ledger.verdict === undefined ? answer.range : whole(this.plan);
+      ledger.judge(ledger.verdict === undefined ? answer.range : whole(this.plan));
       if (this.#stops) this.#halted = true;
       else this.#toReadySet();
     }
-    ledger.journal?.noted(ledger);
     return false;
   }
 
@@ -422,7 +431,7 @@ export class Scheduler {
       this.#absorb(range);
       this.ready?.close(range);
     }
-    ledger.rollbacks.set(retry, { range, retryAfter });
+    ledger.rollBack(retry, { range, retryAfter });
     ledger.intend(range, REVERT);
     ledger.intentions[retry] = RETRY;
     this.#retreat(range, retry, retryAfter);
@@ -436,7 +445,7 @@ export class Scheduler {
       this.#retreats.delete(retry);
       if (retreat.ready === undefined) this.#recalling--;
     }
-    for (const retry of this.ledger.rollbacks.keys()) if (inside(retry)) this.ledger.rollbacks.delete(retry);
+    for (const retry of this.ledger.rollbacks.keys()) if (inside(retry)) this.ledger.endRollback(retry);
     this.#undoing?.drop(range);
     for (const [retry, cancel] of this.#sleeping) {
       if (!inside(retry)) continue;
@@ -481,8 +490,7 @@ export class Scheduler {
     if (retryAfter === undefined || this.#aborted || this.#revertFailed) return;
     if (ledger.verdict !== undefined && this.#stops) return;
     this.#retreats.delete(retry);
-    ledger.rollbacks.delete(retry);
-    ledger.journal?.noted(ledger);
+    ledger.endRollback(retry);
     this.#change(retry, () => ledger.retry(retry));
     for (let atom = range.start; atom < range.end; atom++) {
       if (atom !== retry && ledger.states[atom] !== PENDING) this.#change(atom, () => ledger.restart(atom));
@@ -515,7 +523,7 @@ export class Scheduler {
   #revert(): void {
     const { ledger, plan } = this;
     const range = ledger.verdict!;
-    ledger.reverting = true;
+    ledger.judge(range, true);
     ledger.rollbacks.clear();
     this.#retreats.clear();
     this.#recalling = 0;
@@ -523,7 +531,6 @@ export class Scheduler {
     this.#frontier = NOTHING;
     this.#halted = this.#suspended;
     ledger.intend(range, REVERT);
-    ledger.journal?.noted(ledger);
     if (plan.retries) {
       // A task that waits to be tried again has been reverted.
       for (let atom = range.start; atom < range.end; atom++) {
@@ -544,8 +551,7 @@ export class Scheduler {
       if (child) child.suspended = true;
       this.#change(atom, () => ledger.restart(atom, true));
     }
-    ledger.verdict = undefined;
-    ledger.journal?.noted(ledger);
+    ledger.judge(undefined);
   }
 
   /** The part that is rolled back and holds an atom. */
