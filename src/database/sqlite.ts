@@ -31,6 +31,9 @@ const holding = new Set<Connection>();
 
 const SYNCHRONOUS: Readonly<Record<Durability, string>> = { full: 'full', normal: 'normal', none: 'off' };
 
+/** How long the write-ahead log may become, in pages of 4 KiB: a page that is written again meanwhile is copied to the file once. */
+const LOG_PAGES = 4000;
+
 const BUSY = 5;
 const LOCKED = 6;
 /** Others were too busy with the write-ahead log. */
@@ -117,7 +120,10 @@ class Sqlite implements Backend {
   connect(): Connection {
     const connection = new this.#Database(this.#file);
     try {
-      connection.exec(`pragma busy_timeout = 0; pragma journal_mode = wal; pragma synchronous = ${this.#synchronous}`);
+      connection.exec(
+        `pragma busy_timeout = 0; pragma journal_mode = wal; pragma synchronous = ${this.#synchronous};
+         pragma wal_autocheckpoint = ${LOG_PAGES}`,
+      );
       return connection;
     } catch (error) {
       connection.close();

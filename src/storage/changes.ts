@@ -193,8 +193,13 @@ export function dateOf(time: number | null | undefined): Date | undefined {
 
 /** A database cannot hold each string as it is: none with NUL, or with half of a character. */
 export function checkName(name: unknown, what = 'The name of an atom'): asserts name is string {
-  if (typeof name === 'string' && name !== '' && !name.includes('\0') && !/\p{Surrogate}/u.test(name)) return;
+  if (typeof name === 'string' && name !== '' && !name.includes('\0') && isWellFormed(name)) return;
   throw new ArgumentError(`${what} must be a string, not empty, that a database can hold; received ${received(name)}`);
+}
+
+/** `String.prototype.isWellFormed`, of which the types do not know yet. */
+function isWellFormed(name: string): boolean {
+  return (name as unknown as { isWellFormed(): boolean }).isWellFormed();
 }
 
 function stamp(row: Row, state: TaskState): void {

@@ -22,6 +22,8 @@ export class FlowLease implements Lease {
   readonly key: number;
   /** The number of the last commit that was carried out. */
   seq: number;
+  /** When its flow was last said to have been updated, in ms. */
+  updatedAt = 0;
   /** The values that are in a table of their own, each as the name of its column, a line feed, and the name of its atom. */
   readonly large: Set<string>;
   readonly #keeper: Keeper;

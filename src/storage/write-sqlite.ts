@@ -6,10 +6,14 @@ import type { FlowLease } from './lease.js';
 
 const UNDO = 'rollback';
 
+/** How long a flow may say that it was last updated before it was, in ms. To say so with each commit is a third of its cost. */
+const FRESH = 1000;
+
 export class SqliteWriter {
   readonly #connection: Connection;
   readonly #begin: Statement;
   readonly #commit: Statement;
+  readonly #epoch: Statement;
   /** By the mask of what they change. */
   readonly #flows = new Map<number, Statement>();
   readonly #atoms = new Map<number, Statement>();
@@ -20,19 +24,24 @@ export class SqliteWriter {
     this.#connection = connection;
     this.#begin = connection.prepare('begin immediate');
     this.#commit = connection.prepare('commit');
+    this.#epoch = connection.prepare('select epoch from millrace_flows where key = ?');
   }
 
-  /** Throws what SQLite throws, and has written nothing then. */
+  /**
+   * Throws what SQLite throws, and has written nothing then. If it should have written all the same, it may be called again: the second
+   * time makes no difference.
+   */
   write(lease: FlowLease, changes: Changes): void {
+    const { key } = lease;
+    const now = Date.now();
     this.#begin.run();
     try {
-      if (!this.#isHeld(lease, changes)) {
-        this.#connection.exec(UNDO);
-        return;
-      }
-      const { key } = lease;
+      // Nobody else can write now.
+      const found = this.#epoch.get(key) as { epoch: number } | undefined;
+      if (found?.epoch !== lease.epoch) throw lease.lose();
       const writes = writesOf(lease, changes);
-      this.#writeFlow(lease, changes, writes.flow);
+      const isStale = now - lease.updatedAt >= FRESH || now < lease.updatedAt;
+      if (changes.flow || isStale) this.#flow(changes.flow?.mask ?? 0).run(now, ...writes.flow, key);
       for (const name of changes.removed) {
         this.#run('delete from millrace_atoms where flow = ? and name = ?', key, name);
       }
@@ -49,6 +58,7 @@ export class SqliteWriter {
         for (const [i, part] of value.parts.entries()) this.#run(insert, key, atom, field, i + 1, null, part);
       }
       this.#commit.run();
+      if (changes.flow || isStale) lease.updatedAt = now;
       noteLarge(lease, writes.large);
     } catch (error) {
       try {
@@ -64,24 +74,14 @@ export class SqliteWriter {
     this.#connection.close();
   }
 
-  /** Whether the commit is to be carried out; it is not when it has been. Nobody else can write now. */
-  #isHeld(lease: FlowLease, { seq }: Changes): boolean {
-    const found = this.#prepared('select epoch, seq from millrace_flows where key = ?').get(lease.key) as
-      | { epoch: number; seq: number }
-      | undefined;
-    if (found?.epoch !== lease.epoch) throw lease.lose();
-    return found.seq < seq;
-  }
-
-  #writeFlow(lease: FlowLease, { seq, flow }: Changes, cells: readonly unknown[]): void {
-    const mask = flow?.mask ?? 0;
+  #flow(mask: number): Statement {
     let statement = this.#flows.get(mask);
     if (!statement) {
-      const columns = ['seq', 'updated_at', ...masked(FLOW_COLUMNS, mask)].map((column) => `${column} = ?`);
+      const columns = ['updated_at', ...masked(FLOW_COLUMNS, mask)].map((column) => `${column} = ?`);
       statement = this.#connection.prepare(`update millrace_flows set ${columns.join(', ')} where key = ?`);
       this.#flows.set(mask, statement);
     }
-    statement.run(seq, Date.now(), ...cells, lease.key);
+    return statement;
   }
 
   #atom(mask: number): Statement {
@@ -114,15 +114,11 @@ export class SqliteWriter {
   }
 
   #run(text: string, ...parameters: unknown[]): void {
-    this.#prepared(text).run(...parameters);
-  }
-
-  #prepared(text: string): Statement {
     let statement = this.#rare.get(text);
     if (!statement) {
       statement = this.#connection.prepare(text);
       this.#rare.set(text, statement);
     }
-    return statement;
+    statement.run(...parameters);
   }
 }
