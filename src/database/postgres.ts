@@ -27,6 +27,12 @@ const ANSWER = 5000;
 /** The longest pause between two attempts to take the lock again, in ms. */
 const LONGEST_PAUSE = 1000;
 
+/** What a statement starts with that the server is to keep prepared: it comes again and again, and its result is always of the same type. */
+export const PREPARED = '/* prepared */ ';
+
+/** How many statements are kept prepared. */
+const MOST_PREPARED = 100;
+
 type Driver = typeof import('pg');
 
 /** The types of `pg` do not know it all. */
@@ -91,7 +97,7 @@ class Postgres implements Backend {
       const settings = durability ? `; set synchronous_commit = ${durability === 'full' ? 'on' : 'off'}` : '';
       client.query(`set statement_timeout = ${patience}${settings}`).catch(() => {});
     });
-    this.dialect = new PostgresDialect({ pool: withoutBroken(pool) });
+    this.dialect = new PostgresDialect({ pool: guarded(pool) });
   }
 
   passes(error: unknown): boolean {
@@ -162,25 +168,35 @@ class Postgres implements Backend {
   }
 }
 
-/** A pool that does not take a connection back on which a query has failed without an answer of the server. */
-function withoutBroken(pool: Pool): PostgresPool {
+/**
+ * A pool that does not take a connection back on which a query has failed without an answer of the server, and that has statements
+ * prepared.
+ */
+function guarded(pool: Pool): PostgresPool {
+  const names = new Map<string, string>();
+  const preparedName = (text: string) => {
+    if (!text.startsWith(PREPARED)) return undefined;
+    if (!names.has(text) && names.size < MOST_PREPARED) names.set(text, `millrace_${names.size}`);
+    return names.get(text);
+  };
   return {
     end: () => pool.end(),
     connect: async () => {
       const client = await pool.connect();
       let broken = false;
-      const guarded = {
+      const guard = {
         release: () => client.release(broken),
         query: async (text: string, values: unknown[]) => {
           try {
-            return await client.query(text, values);
+            const name = preparedName(text);
+            return await (name ? client.query({ name, text, values }) : client.query(text, values));
           } catch (error) {
             broken = !('severity' in (error as Error));
             throw error;
           }
         },
       };
-      return guarded as unknown as PostgresPoolClient;
+      return guard as unknown as PostgresPoolClient;
     },
   };
 }

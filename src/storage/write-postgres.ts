@@ -3,7 +3,7 @@
  * first one, which locks the row of the flow, has found the lease good.
  */
 import { CompiledQuery, type Kysely } from 'kysely';
-import type { Tables } from '../database/index.js';
+import { PREPARED, type Tables } from '../database/index.js';
 import { masked, noteLarge, type Writes, writesOf } from './cells.js';
 import { ATOM_COLUMNS, ATTEMPT_COLUMNS, type Changes, FLOW_COLUMNS } from './changes.js';
 import type { FlowLease } from './lease.js';
@@ -68,7 +68,7 @@ class CommitStatement {
 
   compile(): CompiledQuery<{ held: number }> {
     return CompiledQuery.raw(
-      `with ${this.#parts.join(',\n')} select count(*)::int as held from held`,
+      `${PREPARED}with ${this.#parts.join(',\n')} select count(*)::int as held from held`,
       this.#parameters,
     ) as CompiledQuery<{ held: number }>;
   }

@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openStore } from '../../src/storage/index.js';
 import { newFile, plainSqlite } from '../fixtures/service/places.js';
-import { limitPages } from '../fixtures/storage/failpoint.js';
+import { limitPages, loseAnswer } from '../fixtures/storage/failpoint.js';
 import { LONG, text } from '../fixtures/storage/stored.js';
 
 const NEW = { name: 'flow', inputs: text('{}') };
@@ -55,6 +55,32 @@ test('SQLite: a full disk is an error that says so; nothing is half written, and
   assert.equal([atoms.get('small')!.attempts, atoms.get('small')!.state], [n, 'SUCCESS']);
   assert.equal(atoms.get(`a${n}`)!.result, LONG);
   await small.close();
+});
+
+test('SQLite: a commit that was carried out, though it seemed to fail, makes no difference the second time', async () => {
+  const store = await openStore(`sqlite:${newFile()}`);
+  const lease = await store.create(NEW);
+  lease.atom('gone', { state: 'SUCCESS', result: LONG });
+  lease.atom('again', { state: 'SUCCESS', result: LONG, rounds: 1 });
+  lease.attempt('retry', 0, { value: LONG });
+  lease.attempt('retry', 1, { value: LONG });
+  await lease.commit();
+  for (const name of ['gone', 'again']) lease.remove(name);
+  lease.atom('again', { state: 'RUNNING', attempts: 1 });
+  lease.forget('retry');
+  lease.attempt('retry', 0, { value: text('anew') });
+  lease.flow({ notes: LONG });
+  loseAnswer();
+  assert.match((await failure(() => lease.commit())).message, 'disk I/O error');
+  const { updatedAt: _, ...once } = await lease.read();
+  assert.equal([...once.atoms.keys()], ['again']);
+  await lease.commit();
+  const { updatedAt: __, ...twice } = await lease.read();
+  assert.equal(twice, once);
+  lease.atom('again', { state: 'SUCCESS' });
+  await lease.commit();
+  assert.is((await lease.read()).atoms.get('again')!.state, 'SUCCESS');
+  await store.close();
 });
 
 test('SQLite: while somebody else writes, a commit waits, and the event loop goes on', async () => {
