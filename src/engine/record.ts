@@ -1,13 +1,12 @@
 /** Takes a flow to record it, and puts what was recorded of it into a ledger. */
 import { type Attempt, Failure } from '../atoms/index.js';
-import { RunError } from '../errors.js';
 import { nameOf, numberOf, type Plan, rangeOf, whole } from '../plan/index.js';
 import { decodeStored } from '../stored/index.js';
 import type { AtomNotes, Judgement } from './journal.js';
 import { EXECUTE, type Ledger, RETRY, REVERT } from './ledger.js';
 import type { FlowStore, RecordedAtom, RecordedAttempt, RecordedFlow } from './recording.js';
 import { FAILURE, PENDING, REVERTING, RUNNING, SUCCESS, TASK_STATES } from './states.js';
-import { Turns } from './turns.js';
+import { interruption, Turns } from './turns.js';
 import { upgrade } from './upgrade.js';
 
 /** Where and how a flow is recorded. */
@@ -169,11 +168,10 @@ function endInterrupted(ledger: Ledger, stops: boolean): void {
 /** An atom that has begun and not ended, as far as is known, is to be reverted, and that before what it depends on. */
 function interrupt(ledger: Ledger, atom: number): void {
   const task = nameOf(ledger.plan, atom);
-  const message = `Task '${task}' was interrupted when its process ended, and is reverted, as its flow is`;
   ledger.turns?.end(atom);
   ledger.states[atom] = FAILURE;
   ledger.finished[atom] = ++ledger.finishedCount;
-  ledger.failures.set(atom, new Failure(task, new RunError('ERR_MILLRACE_INTERRUPTED', message, { task })));
+  ledger.failures.set(atom, new Failure(task, interruption(task)));
   // Where it stands in the order must be known when this process ends as the other one did.
   ledger.journal?.moved(ledger, atom);
 }

@@ -11,6 +11,7 @@ import { type Frontier, NOTHING, type Place, ReadySet, Walk } from './frontier.j
 import { EXECUTE, type Ledger, RETRY, REVERT } from './ledger.js';
 import { type Answer, NOBODY, Resolver } from './resolve.js';
 import { FAILURE, type FlowState, PENDING, RETRYING, REVERTED, RUNNING } from './states.js';
+import { interruption, type Turns } from './turns.js';
 import { Retreat, Undoing } from './undoing.js';
 
 /** What the scheduler tells the engine. */
@@ -467,6 +468,7 @@ export class Scheduler {
   /** Nothing runs any more in what is rolled back: what has run is reverted. */
   #turn(retreat: Retreat): void {
     const { plan, ledger, concurrent } = this;
+    if (ledger.turns !== undefined) this.#giveUpInterrupted(ledger.turns, retreat.range);
     if (ledger.children.size > 0 || ledger.left.size > 0) this.#giveUpSuspended(retreat.range);
     this.#undoing ??= new Undoing(plan, ledger, concurrent ? this.runsHere : nowhere);
     this.#undoing.begin(retreat);
@@ -586,12 +588,24 @@ export class Scheduler {
       const name = nameOf(this.plan, atom);
       // Because of its cause it is not told beside it.
       const details = { task: name, ...(first && { cause: first.error }) };
-      const error = new AbortError(`Task '${name}' was suspended, and its flow does not go on`, details);
-      this.ledger.move(atom, RUNNING);
-      if (this.observed) this.#tell(atom, PENDING);
-      const failure = this.ledger.fail(atom, error);
-      if (this.observed) this.#tell(atom, RUNNING, failure);
+      this.#giveUp(atom, new AbortError(`Task '${name}' was suspended, and its flow does not go on`, details));
     }
+  }
+
+  /** What ran when an earlier process ended, and has not begun again: it may have done its work, and so it is reverted as what has failed. */
+  #giveUpInterrupted(turns: Turns, { start, end }: Range): void {
+    for (const atom of turns.interrupted()) {
+      if (this.ledger.states[atom] !== PENDING || atom < start || atom >= end) continue;
+      this.#giveUp(atom, interruption(nameOf(this.plan, atom)));
+    }
+  }
+
+  /** An atom that was to go on does not. */
+  #giveUp(atom: number, error: Error): void {
+    this.ledger.move(atom, RUNNING);
+    if (this.observed) this.#tell(atom, PENDING);
+    const failure = this.ledger.fail(atom, error);
+    if (this.observed) this.#tell(atom, RUNNING, failure);
   }
 
   #tell(atom: number, oldState: number, ...result: [unknown?]): void {

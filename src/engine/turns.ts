@@ -1,3 +1,5 @@
+import { RunError } from '../errors.js';
+
 /** Which time it is that the atoms of a flow run. Kept only once something was tried again, or a process has ended meanwhile. */
 export class Turns {
   /** For each atom, how many times it has begun and was put back to its start. */
@@ -18,6 +20,11 @@ export class Turns {
     return this.#interrupted.get(atom) ?? 0;
   }
 
+  /** The atoms that had begun in processes that ended meanwhile, and have not come to the end of that. */
+  interrupted(): number[] {
+    return [...this.#interrupted.keys()].sort((a, b) => a - b);
+  }
+
   /** An atom has come to the end of what it did. */
   end(atom: number): void {
     this.#interrupted.delete(atom);
@@ -34,4 +41,10 @@ export class Turns {
     this.#rounds[atom] = round;
     if (before > 0) this.#interrupted.set(atom, before);
   }
+}
+
+/** What counts as the failure of a task that had begun when its process ended, and is reverted because its flow is. */
+export function interruption(task: string): RunError {
+  const message = `Task '${task}' was interrupted when its process ended, and is reverted, as its flow is`;
+  return new RunError('ERR_MILLRACE_INTERRUPTED', message, { task });
 }

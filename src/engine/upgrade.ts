@@ -89,8 +89,9 @@ function answerFor({ plan, region, outer }: Ledger, atom: number): OnVersionChan
   return outer === undefined ? 'fail' : answerFor(outer, numberOf(outer.plan, region!));
 }
 
-/** Some atoms, and all that come after them and have run. */
-function withDependents({ plan, states }: Ledger, atoms: readonly number[]): number[] {
+/** Some atoms, and all that come after them and have run, or have begun to. */
+function withDependents(ledger: Ledger, atoms: readonly number[]): number[] {
+  const { plan, states } = ledger;
   const { start, to } = plan.successors;
   const found: number[] = [];
   const seen = new Uint8Array(plan.nodes);
@@ -98,7 +99,7 @@ function withDependents({ plan, states }: Ledger, atoms: readonly number[]): num
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
     if (seen[node] === 1) continue;
     seen[node] = 1;
-    if (node < plan.size && states[node] !== PENDING) found.push(node);
+    if (node < plan.size && (states[node] !== PENDING || ledger.attemptOf(node) > 1)) found.push(node);
     for (let e = start[node]; e < start[node + 1]; e++) open.push(to[e]);
   }
   return found;

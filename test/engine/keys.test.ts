@@ -7,7 +7,7 @@ import { openStore } from '../../src/storage/index.js';
 import { type Claim, overEveryEngine } from '../engines.js';
 import { local, travelling } from '../fixtures/engine/keyed.js';
 import { leftBehind } from '../fixtures/storage/left-behind.js';
-import { promised, rejection } from './capture.js';
+import { captureTasks, promised, rejection } from './capture.js';
 
 interface Turn {
   readonly name: string;
@@ -225,6 +225,40 @@ overEveryKind((test, options, keyed) => {
     leave.resolve();
     await first;
   });
+});
+
+once('what was interrupted is reverted when its flow fails before it runs again, and that first', async () => {
+  const leave = promised();
+  const both = promised();
+  const { services, turns } = listening(async ({ name, attempt, reverting }) => {
+    if (reverting || name === 'before') return;
+    if (attempt > 1) throw new Error(`Woot of ${name}!`);
+    if (turns.length === 3) both.resolve();
+    await leave.promise;
+  });
+  const { keyed } = local;
+  const flow = linear(
+    'f',
+    keyed.with({ name: 'before' }),
+    unordered('u', keyed.with({ name: 'a' }), keyed.with({ name: 'b' })),
+  );
+  let store = await openStore('memory:');
+  const first = loadIt(flow, { services, workers: 1, record: { store, id: 'i' } }).run();
+  await both.promise;
+  store = await leftBehind(store, 'i');
+  const engine = loadIt(flow, { services, engine: 'serial', record: { store, id: 'i' } });
+  const lines = captureTasks(engine);
+  assert.is((await rejection(engine.run())).message, 'Woot of a!');
+  assert.equal(
+    turns.slice(3).map(({ key, attempt }) => `${key} ${attempt}`),
+    ['i/a/0 2', 'i/b/0:revert 1', 'i/a/0:revert 1', 'i/before/0:revert 1'],
+  );
+  assert.equal(lines.slice(0, 4), [
+    ...['a: RUNNING', 'a: FAILURE(Failure: Error: Woot of a!)', 'b: RUNNING'],
+    "b: FAILURE(Failure: RunError: Task 'b' was interrupted when its process ended, and is reverted, as its flow is)",
+  ]);
+  leave.resolve();
+  await first;
 });
 
 once('a context tells the key of its own time, when that is long over', async () => {
