@@ -2,6 +2,8 @@
 import { type Flow, type FlowItem, graph, linear, unordered } from 'millrace';
 import { combine, combineTask, pass, passTask, sinkTask, spin, spinTask } from './tasks.js';
 
+const LAYER = 16;
+
 export interface Workload {
   readonly name: string;
   /** How many tasks the flow has. */
@@ -98,6 +100,34 @@ export function randomDataflow(size: number): Workload {
         results[i] = combine({ a: results[a], b: results[b], c: results[c] });
       }
       return results;
+    },
+  };
+}
+
+/** Tasks that do not depend on each other. */
+export function wide(size: number): Workload {
+  return {
+    name: 'wide',
+    size,
+    tasks: () => Array.from({ length: size }, (_, i) => sinkTask.with({ name: `sink-${i}` })),
+    compose: (tasks) => unordered('wide', tasks),
+    inputs: { value: 1 },
+    loop: () => Array.from({ length: size }, () => pass({ value: 1 })),
+  };
+}
+
+/** Sixteen tasks at a time: each waits for all of the layer before. */
+export function layers(size: number): Workload {
+  return {
+    ...wide(size),
+    name: 'layers of 16',
+    compose(tasks) {
+      const count = Math.ceil(tasks.length / LAYER);
+      const layer = (i: number) => unordered(`layer-${i}`, tasks.slice(i * LAYER, (i + 1) * LAYER));
+      return linear(
+        'layers',
+        Array.from({ length: count }, (_, i) => layer(i)),
+      );
     },
   };
 }

@@ -8,8 +8,9 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createPool, type Engine, load, type Pool } from 'millrace';
 import { executors, flowOf, imageImport } from './executors.js';
-import { busy, chain, fanOut, randomDataflow, randomGraph, type Workload } from './flows.js';
+import { busy, chain, fanOut, layers, randomDataflow, randomGraph, type Workload, wide } from './flows.js';
 import { byTurns, type Contender, type Timing, table, time } from './measure.js';
+import { PLACES, recorded, resumed, SQLITE } from './recordings.js';
 import { spin } from './tasks.js';
 
 const USAGE = `Usage: npm run bench -- [options]
@@ -56,6 +57,7 @@ interface Gate {
 const GATES: readonly Gate[] = [
   { suite: 'serial 100 us tasks', ratio: 'serial / loop', most: 1.05, cores: 1 },
   { suite: 'parallel 1 ms tasks', ratio: 'serial / parallel', least: 1.8, cores: 2 },
+  { suite: 'record serial 10 ms tasks', ratio: `${SQLITE.name} / no record`, most: 1.02, cores: 1 },
   { suite: 'executors, import', ratio: 'taskflow serial / direct', most: 1.05, cores: 1 },
   { suite: 'executors, import', ratio: 'direct / taskflow parallel', least: 1.7, cores: 2 },
 ];
@@ -106,6 +108,8 @@ async function main(): Promise<void> {
     ...compileSuites(size),
     ...noOpSuites(size, pool),
     ...busySuites(iterationsPerMs, pool),
+    ...recordSuites(size / 10, iterationsPerMs, pool),
+    ...resumeSuites(size),
     ...executorSuites(),
   ];
 
@@ -194,6 +198,47 @@ function busySuites(iterationsPerMs: number, pool: Pool): Suite[] {
         ],
       },
     ];
+  });
+}
+
+/** What it costs that all that happens is recorded: for tasks that do nothing, in each kind of store, and for such that take some time. */
+function recordSuites(size: number, iterationsPerMs: number, pool: Pool): Suite[] {
+  const engines = {
+    serial: { engine: 'serial' },
+    parallel: { engine: 'parallel', pool },
+  } as const;
+  return Object.entries(engines).flatMap(([kind, options]): Suite[] => {
+    const unrecorded = (workload: Workload): Entry => ({
+      ...runs(workload, pool)[kind as keyof typeof engines],
+      name: 'no record',
+    });
+    const noOp = [wide, chain, layers].map((make): Suite => {
+      const workload = make(Math.ceil(size));
+      return {
+        name: `record ${kind} no-op ${workload.name}`,
+        size: workload.size,
+        contenders: () => [
+          unrecorded(workload),
+          ...PLACES.map((place) => ({
+            ...recorded(workload, options, place),
+            ...(place === SQLITE && { target: 25e-3 }),
+          })),
+        ],
+      };
+    });
+    const workload = busy('10 ms tasks', 40, iterationsPerMs * 10);
+    const ratio = [SQLITE.name, 'no record'] as const;
+    const contenders = () => [unrecorded(workload), { ...recorded(workload, options, SQLITE), ratio }];
+    return [...noOp, { name: `record ${kind} 10 ms tasks`, size: workload.size, contenders }];
+  });
+}
+
+/** How long it takes to find out where a flow is that is half done. */
+function resumeSuites(size: number): Suite[] {
+  return [wide, chain].map((make): Suite => {
+    const workload = make(size);
+    const contenders = () => PLACES.map((place) => resumed(workload, place));
+    return { name: `resume ${workload.name}`, size, contenders };
   });
 }
 

@@ -7,7 +7,7 @@ export interface Contender {
   /** Comes before the first turn of all contenders. */
   open?(): Promise<void>;
   /** Comes before each turn, and is not timed. */
-  prepare?(): void;
+  prepare?(): void | Promise<void>;
   run(): unknown;
   /** Comes after the last turn of all contenders, whether it was opened or not. */
   close?(): Promise<void>;
