@@ -61,7 +61,15 @@ export class Children {
   start(outer: Scheduler, atom: number, signal: AbortSignal): Ended | Promise<Ended> {
     const reverting = outer.ledger.isReverting(atom);
     const stops = this.#failures.failurePolicy !== 'finish';
-    const child = reverting ? made(outer.ledger, atom, stops) : opened(outer.ledger, atom, stops);
+    let child: Child | undefined;
+    try {
+      child = reverting ? made(outer.ledger, atom, stops) : opened(outer.ledger, atom, stops);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      // What the region has done is not undone for that: the run stops where it is.
+      outer.ledger.journal!.onError(error);
+      return new Ended(true, undefined);
+    }
     if (child === undefined) return new Ended(false, undefined); // it had failed before there was a flow
     child.suspended = false;
     const { ledger } = child;
@@ -117,6 +125,11 @@ export class Children {
   observe(): void {
     for (const { scheduler } of this.#active) scheduler.observed = true;
   }
+}
+
+/** Whether what was recorded of a region is not to go on with the code that there is now. */
+function isRefused(error: unknown): error is RunError {
+  return isMillraceError(error) && error.code === 'ERR_MILLRACE_VERSION_CHANGED';
 }
 
 /** What has become of a region. */

@@ -43,17 +43,16 @@ export function restore(ledger: Ledger, flow: RecordedFlow, stops: boolean): voi
     if (siblings) siblings.push(row);
     else atoms.set(row.parent, [row]);
   }
-  restoreLedger(
-    ledger,
-    { atoms, histories: flow.histories },
-    flow.notes && (decodeStored(flow.notes) as Judgement),
-    stops,
-  );
+  const judgement = flow.notes && (decodeStored(flow.notes) as Judgement);
+  restoreLedger(ledger, { atoms, histories: flow.histories }, judgement, stops);
+  const isOver = flow.state === 'REVERTED' || (flow.state === 'SUCCESS' && ledger.complete);
+  if (!isOver) upgrade(ledger, atoms.get(undefined) ?? []);
 }
 
 /** Puts what was recorded of the flow of a region into its empty ledger. */
 export function restoreChild(ledger: Ledger, { recorded, judgement }: Left, stops: boolean): void {
   restoreLedger(ledger, recorded, judgement, stops);
+  upgrade(ledger, recorded.atoms.get(ledger.region) ?? []);
 }
 
 function restoreLedger(ledger: Ledger, recorded: Recorded, judgement: Judgement | undefined, stops: boolean): void {
@@ -67,7 +66,6 @@ function restoreLedger(ledger: Ledger, recorded: Recorded, judgement: Judgement 
   restoreRollbacks(ledger, rows);
   if (ledger.verdict) restoreGone(ledger, rows);
   endInterrupted(ledger, stops);
-  upgrade(ledger, rows);
 }
 
 function restoreAtom(ledger: Ledger, atom: number, row: RecordedAtom, recorded: Recorded): void {

@@ -4,7 +4,7 @@
  */
 import { FIRST_VERSION, isSameMajor, type OnVersionChange } from '../atoms/index.js';
 import { RunError } from '../errors.js';
-import { numberOf, onVersionChangeOf } from '../plan/index.js';
+import { nameOf, numberOf, onVersionChangeOf } from '../plan/index.js';
 import { kindOf } from './journal.js';
 import { type Ledger, lackedBy } from './ledger.js';
 import type { RecordedAtom } from './recording.js';
@@ -16,7 +16,7 @@ export interface Upgrade {
   readonly refused: readonly { readonly name: string; readonly why: string }[];
   /** The atoms whose results are not to count. */
   readonly outdated: readonly number[];
-  /** The atoms that were interrupted, and are to run with other code. */
+  /** The atoms that had begun, and are to go on with other code. */
   readonly renewed: readonly number[];
 }
 
@@ -29,12 +29,14 @@ export function upgradeOf(ledger: Ledger, recorded: Iterable<RecordedAtom>): Upg
   const healthy = isHealthy(ledger);
   for (const row of recorded) {
     const atom = numberOf(plan, row.name);
-    if (atom < 0 || !hasBegun(row)) continue;
-    const { name, version = FIRST_VERSION } = row;
+    if (atom < 0) continue;
+    const begun = hasBegun(row) ? row : changedElement(ledger, atom);
+    if (begun === undefined) continue;
+    const { name, version = FIRST_VERSION } = begun;
     const task = plan.atoms[atom];
     const kind = kindOf(task);
     const refuse = (why: string) => refused.push({ name, why: `'${name}' ${why}` });
-    if (kind !== row.kind) {
+    if (begun === row && kind !== row.kind) {
       refuse(`has run as a ${row.kind}, and is a ${kind} now`);
       continue;
     }
@@ -74,6 +76,14 @@ export function upgrade(ledger: Ledger, recorded: Iterable<RecordedAtom>): void 
 /** Whether something stands that the code of an atom has done. */
 function hasBegun({ state }: RecordedAtom): boolean {
   return state !== 'PENDING' && state !== 'IGNORE' && state !== 'REVERTED';
+}
+
+/** Of a list that a region was going through when it was suspended: an element that has run with another version. */
+function changedElement({ plan, left }: Ledger, atom: number): RecordedAtom | undefined {
+  const { region, version } = plan.atoms[atom];
+  if (region === undefined || region.kind === 'dynamic') return undefined;
+  const rows = left.get(atom)?.recorded.atoms.get(nameOf(plan, atom));
+  return rows?.find((row) => hasBegun(row) && !isSameMajor(row.version ?? FIRST_VERSION, version));
 }
 
 /** Whether nothing is being reverted, here or around. */

@@ -74,5 +74,9 @@ export function elementsRegion(
       if (!names.includes(source)) names.push(source);
     });
   }
-  return makeRegion({ name: task.name, ...options }, { requires: required, optional }, region);
+  return makeRegion(
+    { name: task.name, onVersionChange: task.onVersionChange, ...options },
+    { requires: required, optional },
+    region,
+  );
 }
