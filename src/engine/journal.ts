@@ -361,6 +361,7 @@ export class Journal {
           ...this.#identity(ledger, atom),
           ...this.#version(ledger, atom),
           attempts: ledger.attemptOf(atom),
+          ...(ledger.roundOf(atom) > 0 && TRIED_AGAIN),
         };
       case REVERTING:
         return { ...change, ...this.#identity(ledger, atom), intention: 'REVERT', attempts: ledger.attemptOf(atom) };
@@ -370,15 +371,17 @@ export class Journal {
         return { ...change, order: ledger.finished[atom], failure: this.#storedFailure(ledger.failures.get(atom)!) };
       case REVERTED: {
         const revertResult = ledger.revertResults.get(atom);
-        if (revertResult === undefined) return { ...change, result: null };
-        return { ...change, result: null, revertResult: this.#stored(ledger, atom, revertResult) };
+        const reverted = { ...change, result: null, revertFailure: null };
+        return revertResult === undefined
+          ? reverted
+          : { ...reverted, revertResult: this.#stored(ledger, atom, revertResult) };
       }
       case REVERT_FAILURE:
         return { ...change, revertFailure: this.#storedFailure(ledger.revertFailures.get(atom)!) };
       case PENDING:
         return { ...change, ...NOTHING, rounds: ledger.roundOf(atom) };
       case RETRYING:
-        return { ...change, rounds: ledger.roundOf(atom) };
+        return { ...change, intention: 'RETRY', rounds: ledger.roundOf(atom), result: null, failure: null };
       default:
         return { ...change, ...this.#identity(ledger, atom) };
     }
@@ -441,6 +444,7 @@ export class Journal {
 
 const NOTHING_TO_DO: Effect = { run: () => {}, starts: false };
 const NO_CHANGE: AtomChange = {};
+const TRIED_AGAIN: AtomChange = { intention: 'EXECUTE' };
 const NOTHING: AtomChange = {
   intention: 'EXECUTE',
   order: 0,
