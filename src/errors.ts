@@ -127,6 +127,7 @@ export type ServiceErrorCode =
   | 'ERR_MILLRACE_NOT_JSON' // an input or a result is not JSON, or is too large
   | 'ERR_MILLRACE_RECORD_NOT_FOUND' // there is no task with that id
   | 'ERR_MILLRACE_SERVICE_CLOSED' // the service has been closed
+  | 'ERR_MILLRACE_TASK_SUSPENDED' // the task has not ended, and a service is to resume it
   | 'ERR_MILLRACE_UNKNOWN_TYPE'; // no task type is registered by that name
 
 /** A flow cannot be recorded, or taken, or read; `flow` is its id. */

@@ -93,6 +93,16 @@ export const schema = {
     plugins: option(modules, Object.freeze([])),
     /** How many tasks one service carries out at a time. Default: `16`. */
     concurrency: option(whole({ from: 1, orInfinity: true }), 16),
+    /**
+     * What becomes of a task whose process has ended before it did: `'fail'`, or `'resume'`, and then its flow is recorded, in the
+     * database of the task records, and goes on where it was. Default: `'fail'`.
+     */
+    recovery: option(oneOf('fail', 'resume'), 'fail'),
+    /**
+     * What a commit of a recorded flow survives: `'full'` a crash of the system, `'normal'` the end of the process, `'none'` nothing
+     * for certain. Default: `'normal'`.
+     */
+    durability: option(oneOf('full', 'normal', 'none'), 'normal'),
   },
   /** How the `'taskflow'` executor runs the flow of a task. */
   taskflowExecutor: {

@@ -13,6 +13,8 @@ export interface TaskRow {
   created_at: number;
   updated_at: number;
   expires_at: number | null;
+  /** Whether its flow is recorded: 0 or 1. */
+  recorded: number;
   message: string;
   /** JSON. */
   input: string;
@@ -207,6 +209,10 @@ const MIGRATIONS: readonly Migration[] = [
       .addColumn('text', text)
       .addColumn('data', blob)
       .addPrimaryKeyConstraint('millrace_values_key', ['flow', 'atom', 'field', 'part'])
+      .execute();
+    await db.schema
+      .alterTable('millrace_tasks')
+      .addColumn('recorded', 'integer', (column) => column.notNull().defaultTo(0))
       .execute();
   },
 ];

@@ -6,14 +6,16 @@ import { type Config, type ConfigOptions, configure, optionError } from '../conf
 import { ArgumentError, received } from '../errors.js';
 import type { OfferedServices } from '../load.js';
 import type { Logger } from '../observe/index.js';
+import type { Store } from '../storage/index.js';
 import { DirectExecutor } from './direct.js';
 import type { ExecutorFactory } from './executor.js';
+import { TaskFlows } from './flows.js';
 import { defaultLogger, harmless } from './logger.js';
 import { openRepository } from './open.js';
 import { loadPlugins } from './plugins.js';
 import { Registry, type TaskPlugin } from './registry.js';
 import type { TaskRepository } from './repository.js';
-import { TaskService } from './service.js';
+import { type Closable, closeAll, TaskService } from './service.js';
 import type { TaskType } from './task-type.js';
 import { TaskflowExecutor } from './taskflow.js';
 
@@ -25,6 +27,11 @@ export interface TaskServiceOptions extends ConfigOptions {
   readonly plugins?: readonly TaskPlugin[];
   /** Where the records are kept. It is not closed with the service. Default: what `task.database` names. */
   readonly repository?: TaskRepository;
+  /**
+   * Where the flows of tasks are recorded, for `task.recovery: 'resume'`; of those of one repository only. It is not closed with the
+   * service. Default: what `task.database` names.
+   */
+  readonly store?: Store;
   /** What tasks may call on this thread, as `context.services.<name>(...)`. */
   readonly services?: OfferedServices;
   /** Where the service writes what happens. Default: errors and warnings to the standard error output. */
@@ -58,6 +65,7 @@ export async function createTaskService(options: TaskServiceOptions = {}): Promi
     types = [],
     plugins = [],
     repository,
+    store,
     services = {},
     logger,
     handleSignals = true,
@@ -68,23 +76,41 @@ export async function createTaskService(options: TaskServiceOptions = {}): Promi
   const registry = new Registry([builtIn, { types }, ...plugins, ...added]);
   const make = executorNamed(config, registry);
   await prepareWorkDir(config);
+  const isResumed = config.task.recovery === 'resume';
+  if (isResumed && repository && !store) {
+    throw new ArgumentError(
+      "option 'store' must be given with 'repository': task.recovery is 'resume', and flows are recorded beside the tasks' records",
+    );
+  }
 
-  const records = repository ?? (await openRepository(config.task.database));
-  const parts = {
-    config,
-    repository: records,
-    ownsRepository: !repository,
-    registry,
-    services,
-    logger: harmless(logger ?? defaultLogger),
-    handleSignals,
+  const owned: Closable[] = [];
+  const own = <T extends Closable>(part: T): T => {
+    owned.push(part);
+    return part;
   };
   try {
+    const records = repository ?? own(await openRepository(config.task.database));
+    const parts = {
+      config,
+      repository: records,
+      flows: isResumed ? new TaskFlows(store ?? own(await openFlows(config)), records) : undefined,
+      owned,
+      registry,
+      services,
+      logger: harmless(logger ?? defaultLogger),
+      handleSignals,
+    };
     return await TaskService.open(parts, make);
   } catch (error) {
-    if (!repository) await records.close();
+    await closeAll(owned);
     throw error;
   }
+}
+
+/** Where flows are recorded: beside the records of their tasks. */
+async function openFlows({ task: { database, durability } }: Config): Promise<Store> {
+  const { openStore } = await import('../storage/index.js');
+  return await openStore(database, { durability });
 }
 
 /** What was chosen, by name. */
@@ -97,12 +123,16 @@ function executorNamed(config: Config, { executors }: Registry): ExecutorFactory
   }
   return async (host) => {
     const executor = await make(host);
-    if (typeof executor?.beginProcessing === 'function') return executor;
-    throw optionError(
-      config,
-      'task.executor',
-      `expected '${name}' to make a TaskExecutor; received ${received(executor)}`,
-    );
+    if (typeof executor?.beginProcessing !== 'function') {
+      const problem = `expected '${name}' to make a TaskExecutor; received ${received(executor)}`;
+      throw optionError(config, 'task.executor', problem);
+    }
+    if (config.task.recovery === 'resume' && !executor.resumes) {
+      await executor.close();
+      const problem = `expected 'fail', as the executor '${name}' cannot resume tasks; received ${received('resume')}`;
+      throw optionError(config, 'task.recovery', problem);
+    }
+    return executor;
   };
 }
 
@@ -124,11 +154,11 @@ function check(options: TaskServiceOptions): TaskServiceOptions {
     new ArgumentError(`option '${name}' must be ${expected}; received ${received(value)}`);
   const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
   if (!isObject(options)) throw new ArgumentError(`The options must be an object; received ${received(options)}`);
-  const { types = [], plugins = [], repository, services = {}, logger, handleSignals } = options;
+  const { types = [], plugins = [], repository, store, services = {}, logger, handleSignals } = options;
   for (const [name, list] of Object.entries({ types, plugins })) {
     if (!Array.isArray(list)) throw wrong(name, 'a list', list);
   }
-  for (const [name, value] of Object.entries({ repository, services, logger })) {
+  for (const [name, value] of Object.entries({ repository, store, services, logger })) {
     if (value !== undefined && !isObject(value)) throw wrong(name, 'an object', value);
   }
   for (const [name, service] of Object.entries(services)) {

@@ -4,14 +4,16 @@
  */
 import { isThenable } from '../atoms/index.js';
 import type { Config } from '../config/index.js';
-import { onAbort } from '../engine/index.js';
+import { type FlowState, onAbort, type RecordOptions } from '../engine/index.js';
 import { ServiceError } from '../errors.js';
 import type { FlowItem } from '../flows/index.js';
 import type { OfferedServices } from '../load.js';
 import { attach, type Logger, logging, type ObservedRun } from '../observe/index.js';
 import { careOf } from './care.js';
+import type { TaskFlows } from './flows.js';
 import { withError } from './logger.js';
 import { beginTask, failTask, succeedTask, type TaskRecord } from './record.js';
+import { explained, isSuspended, NotResumable, RecordedRun, suspended } from './recorded-run.js';
 import type { PreparedTask, Registry } from './registry.js';
 import type { TaskRepository } from './repository.js';
 import { checkTransition, isFinal } from './status.js';
@@ -27,6 +29,11 @@ export interface FlowRun extends ObservedRun {
   /** Runs the flow to its end, and gives what it provides. */
   run(): Promise<unknown>;
   close(): Promise<void>;
+  /** Takes the flow if it is recorded, and reads how far it is. */
+  open?(): Promise<unknown>;
+  /** Lets the steps under way end, and begins no other: `run()` resolves or rejects, and the flow is `'SUSPENDED'`. */
+  suspend?(): void;
+  readonly state?: FlowState;
 }
 
 /** How a flow is to be run. */
@@ -36,6 +43,8 @@ export interface FlowSetup {
   readonly signal: AbortSignal;
   /** What tasks may call. */
   readonly services: OfferedServices;
+  /** Where the flow is recorded, when tasks are to be resumed. */
+  readonly record?: RecordOptions;
 }
 
 /** What an executor works with. */
@@ -47,6 +56,8 @@ export interface ExecutorHost {
   readonly logger: Logger;
   /** Aborted when tasks under way have to end. */
   readonly signal: AbortSignal;
+  /** @internal The recorded flows, when tasks are to be resumed. */
+  readonly flows?: TaskFlows | undefined;
   /** A task has changed its status; `before` is how it was. */
   changed(task: TaskRecord, before: TaskRecord): void;
   /** The flow of a task is about to run. */
@@ -69,6 +80,8 @@ export type ExecutorFactory = (host: ExecutorHost) => TaskExecutor | Promise<Tas
 /** Carries tasks out. A subclass says how their flows are run. */
 export abstract class TaskExecutor {
   abstract readonly description: ExecutorDescription;
+  /** Whether its flows can be recorded and resumed: it hands `setup.record` to an engine. Default: `false`. */
+  readonly resumes: boolean = false;
   protected readonly host: ExecutorHost;
 
   constructor(host: ExecutorHost) {
@@ -81,17 +94,31 @@ export abstract class TaskExecutor {
    *
    * @throws what its flow failed with, unless that is meant for whoever submitted the task (`expose`)
    * @throws {@link ServiceError} `ERR_MILLRACE_RECORD_NOT_FOUND`, `ERR_MILLRACE_ILLEGAL_TRANSITION` when the task is not pending,
-   *   `ERR_MILLRACE_SERVICE_CLOSED`, and `ERR_MILLRACE_DATABASE`: then nothing has happened
+   *   `ERR_MILLRACE_SERVICE_CLOSED`, and `ERR_MILLRACE_DATABASE`: then nothing has happened; `ERR_MILLRACE_TASK_SUSPENDED` when it has
+   *   not ended, and is to be resumed
    */
-  async beginProcessing(id: string): Promise<void> {
-    const { underWay } = careOf(this.host.repository);
-    if (underWay.has(id)) checkTransition(id, 'processing', 'processing');
-    underWay.add(id);
-    try {
-      await this.#process(await this.#begin(id));
-    } finally {
-      underWay.delete(id);
-    }
+  beginProcessing(id: string): Promise<void> {
+    return this.#underWay(id, async () => this.#process(await this.#begin(id)));
+  }
+
+  /**
+   * Goes on with a task whose process has ended before it did, to its end, once it belongs to the repository of this executor.
+   *
+   * @throws as {@link beginProcessing}
+   */
+  resumeProcessing(id: string): Promise<void> {
+    return this.#underWay(id, async () => {
+      const { repository, logger, flows } = this.host;
+      const task = await repository.get(id);
+      if (task?.status !== 'processing' || task.holder !== repository.holder) return; // somebody else was faster
+      // A flow that was to be recorded and is not has not begun.
+      if (task.recorded || (await flows?.has(id))) {
+        logger.info?.(`Task ${id} (${task.type}) is resumed`);
+        await this.#process(task, true);
+      } else {
+        await this.#fail(task, new NotResumable('its flow was not recorded'), 'is left behind');
+      }
+    });
   }
 
   /** Ends a task whose process was killed while it carried it out. @throws when the database does not take it */
@@ -108,19 +135,36 @@ export abstract class TaskExecutor {
   /** Makes the run of a flow. */
   protected abstract load(flow: FlowItem, setup: FlowSetup): FlowRun;
 
-  async #process(task: TaskRecord): Promise<void> {
+  async #underWay(id: string, work: () => Promise<void>): Promise<void> {
+    const { repository, logger } = this.host;
+    const { underWay } = careOf(repository);
+    if (underWay.has(id)) checkTransition(id, 'processing', 'processing');
+    underWay.add(id);
+    try {
+      await work();
+    } catch (error) {
+      if (isSuspended(error, id)) logger.info?.(withError('A task is left to whoever resumes it', error));
+      throw error;
+    } finally {
+      underWay.delete(id);
+    }
+  }
+
+  async #process(task: TaskRecord, resumed = false): Promise<void> {
     const { registry, config } = this.host;
     let prepared: PreparedTask;
     try {
-      prepared = await this.#unlessAborted(registry.prepare(task, config.task.workDir));
+      prepared = await this.#unlessAborted(task, registry.prepare(task, config.task.workDir));
     } catch (error) {
-      await this.#fail(task, error, 'could not be prepared');
+      if (isSuspended(error, task.id)) throw error;
+      await this.#fail(task, resumed ? explained(error) : error, 'could not be prepared');
       return;
     }
     let ended: TaskRecord;
     try {
-      ended = succeedTask(task, await this.#carryOut(task, prepared), config.task.timeToLive);
+      ended = succeedTask(task, await this.#carryOut(task, prepared, resumed), config.task.timeToLive);
     } catch (error) {
+      if (isSuspended(error, task.id)) throw error;
       if (await this.#fail(task, error, 'failed')) return;
       throw error;
     }
@@ -128,12 +172,12 @@ export abstract class TaskExecutor {
   }
 
   async #begin(id: string): Promise<TaskRecord> {
-    const { repository, signal } = this.host;
+    const { repository, signal, flows } = this.host;
     for (;;) {
       const found = await repository.get(id);
       if (!found) throw notFound(id);
       signal.throwIfAborted();
-      const task = beginTask(found, repository.holder);
+      const task = beginTask(found, repository.holder, flows !== undefined);
       try {
         if (!(await repository.save(task, found)) && !(await this.#isStored(task))) continue; // somebody else was faster
       } catch (error) {
@@ -160,26 +204,31 @@ export abstract class TaskExecutor {
     }
   }
 
-  async #carryOut(task: TaskRecord, { flow, inputs, result }: PreparedTask): Promise<unknown> {
-    const { services, signal, logger } = this.host;
-    const run = this.load(flow, { inputs, services, signal });
+  async #carryOut(task: TaskRecord, { flow, inputs, result }: PreparedTask, resumed: boolean): Promise<unknown> {
+    const { services, signal, logger, flows } = this.host;
+    const recorded = flows && new RecordedRun(task, resumed, this.host, flows);
+    const run = this.load(flow, { inputs, services, ...(recorded?.setup ?? { signal }) });
     if (logger.debug && logger.warn) attach(run, logging({ logger, prefix: `Task ${task.id}: ` }));
-    this.host.starting(task, run);
     try {
-      const made = result(await run.run());
-      return isThenable(made) ? await this.#unlessAborted(made) : made;
+      const made = result(await (recorded ? recorded.carryOut(run) : this.#run(task, run)));
+      return isThenable(made) ? await this.#unlessAborted(task, made) : made;
     } finally {
-      await run.close();
+      await (recorded ? recorded.close(run) : run.close());
     }
   }
 
+  #run(task: TaskRecord, run: FlowRun): Promise<unknown> {
+    this.host.starting(task, run);
+    return run.run();
+  }
+
   /** What the functions of a task type come to; they have `abortGrace` to do so once the signal is aborted, as tasks have. */
-  #unlessAborted<T>(work: PromiseLike<T>): Promise<T> {
-    const { signal, config } = this.host;
+  #unlessAborted<T>(task: TaskRecord, work: PromiseLike<T>): Promise<T> {
+    const { signal, config, flows } = this.host;
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
       const abort = () => {
-        timer = setTimeout(reject, config.abortGrace, signal.reason);
+        timer = setTimeout(() => reject(flows ? suspended(task, signal.reason) : signal.reason), config.abortGrace);
       };
       const forget = onAbort(signal, abort);
       if (signal.aborted) abort();
@@ -196,7 +245,7 @@ export abstract class TaskExecutor {
     const { logger, config } = this.host;
     const message = messageOf(error);
     const line = `Task ${task.id} (${task.type}) ${how}`;
-    if (message === undefined) logger.error?.(withError(line, error));
+    if (message === undefined || error instanceof NotResumable) logger.error?.(withError(line, error));
     else logger.info?.(`${line}: ${message}`);
     await this.#end(failTask(task, message ?? INTERNAL_ERROR, config.task.timeToLive), task);
     return message !== undefined;
@@ -204,7 +253,7 @@ export abstract class TaskExecutor {
 
   /** Saves a task that has ended, however long that takes unless `times` says how often to try: it must not stay as it was. */
   async #end(ended: TaskRecord, task: TaskRecord, times = Number.POSITIVE_INFINITY): Promise<void> {
-    const { repository, signal, logger } = this.host;
+    const { repository, signal, logger, flows } = this.host;
     for (let time = 1; ; time++) {
       const last = signal.aborted || time >= times;
       try {
@@ -217,6 +266,7 @@ export abstract class TaskExecutor {
             ? `has ended already, in '${found.status}'`
             : 'is held by another process';
         logger.warn?.(`Task ${task.id} (${task.type}) ${what}; nothing was saved`);
+        if (!found) await flows?.forget(task.id);
         return;
       } catch (error) {
         logger.error?.(withError(`Task ${task.id} (${task.type}) cannot be saved as '${ended.status}'`, error));

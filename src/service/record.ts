@@ -28,6 +28,8 @@ export interface TaskRecord extends TaskSummary {
   readonly message: string;
   /** The repository connection that answers for it, from when it is submitted or begun until it ends. */
   readonly holder: string | null;
+  /** Whether its flow is recorded, from when it is begun, so that it can be resumed. */
+  readonly recorded: boolean;
 }
 
 /** What may be said of a new task. */
@@ -54,14 +56,20 @@ export function newTask(type: string, input?: unknown, { owner }: NewTaskOptions
   return Object.freeze<TaskRecord>({
     ...{ id, type, status: 'pending', owner: owner ?? null },
     ...{ createdAt: now, updatedAt: now, expiresAt: null },
-    ...{ input: toJson(input ?? null, `The input of a '${type}' task`, id), result: null, message: '', holder: null },
+    ...{ input: toJson(input ?? null, `The input of a '${type}' task`, id), result: null, message: '' },
+    ...{ holder: null, recorded: false },
   });
 }
 
-/** The task as it is being carried out, by `holder`. @throws {@link ServiceError} `ERR_MILLRACE_ILLEGAL_TRANSITION` */
-export function beginTask(task: TaskRecord, holder: string): TaskRecord {
+/**
+ * The task as it is being carried out, by `holder`.
+ *
+ * @param recorded whether its flow is recorded
+ * @throws {@link ServiceError} `ERR_MILLRACE_ILLEGAL_TRANSITION`
+ */
+export function beginTask(task: TaskRecord, holder: string, recorded = false): TaskRecord {
   checkTransition(task.id, task.status, 'processing');
-  return Object.freeze<TaskRecord>({ ...task, status: 'processing', updatedAt: new Date(), holder });
+  return Object.freeze<TaskRecord>({ ...task, status: 'processing', updatedAt: new Date(), holder, recorded });
 }
 
 /**

@@ -44,10 +44,22 @@ export interface CloseOptions {
   readonly timeout?: number;
 }
 
+/** A task that waits for its turn. */
+interface Queued {
+  readonly id: string;
+  /** Whether it was begun by another process, or another service. */
+  readonly begun: boolean;
+}
+
+/** What is open for as long as a service is. */
+export interface Closable {
+  close(): Promise<void>;
+}
+
 /** What a service is made of; `createTaskService()` prepares it. */
 export interface ServiceParts extends Omit<ExecutorHost, 'signal' | 'changed' | 'starting'> {
-  /** Whether to close the repository with the service. */
-  readonly ownsRepository: boolean;
+  /** What to close with the service. */
+  readonly owned: readonly Closable[];
   /** Whether to close the service when the process is told to end. */
   readonly handleSignals: boolean;
 }
@@ -76,7 +88,7 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
   #executor!: TaskExecutor;
   readonly #abort = new AbortController();
   /** What has been submitted and not begun. */
-  readonly #queue: string[] = [];
+  readonly #queue: Queued[] = [];
   /** How many submitted tasks are being carried out. */
   #slots = 0;
   /** All that is being carried out. */
@@ -181,8 +193,12 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
   /** Removes the record of a task. One that is being carried out goes on, and leaves nothing behind. */
   async remove(id: string, options?: OwnerOptions): Promise<void> {
     const task = await this.get(id, options);
-    if (!(await this.#parts.repository.remove(id))) throw notFound(id);
+    const { repository, flows, logger } = this.#parts;
+    if (!(await repository.remove(id))) throw notFound(id);
     this.#notify('remove', task);
+    await flows
+      ?.forget(id)
+      .catch((error) => logger.error?.(withError(`The flow of task ${id} cannot be deleted`, error)));
   }
 
   /**
@@ -275,7 +291,7 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
   }
 
   async #recover(): Promise<void> {
-    const { repository, logger } = this.#parts;
+    const { repository, logger, flows, config } = this.#parts;
     await repository.removeExpired(new Date());
     const before = new Set([...this.#care.queued, ...this.#care.underWay]); // these may end while the list is made
     for (const task of await repository.held()) {
@@ -283,12 +299,14 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
       if (this.#closing) return;
       if (before.has(id) || this.#care.has(id)) continue;
       try {
-        if (task.status === 'processing') await this.#executor.settle(task);
-        else await this.#enqueue(id, () => repository.save({ ...task, holder: repository.holder }, task));
+        const begun = task.status === 'processing';
+        if (begun && !flows) await this.#executor.settle(task);
+        else await this.#enqueue(id, () => repository.save({ ...task, holder: repository.holder }, task), begun);
       } catch (error) {
         logger.error?.(withError(`Task ${id} was left behind, and cannot be settled`, error));
       }
     }
+    await flows?.forgetExpired(config.task.timeToLive);
   }
 
   async #sweepNow(): Promise<void> {
@@ -302,10 +320,10 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
   }
 
   /** Puts a task into the queue, once `hold` has made this connection its holder. */
-  async #enqueue(id: string, hold: () => Promise<unknown>): Promise<void> {
+  async #enqueue(id: string, hold: () => Promise<unknown>, begun = false): Promise<void> {
     this.#care.queued.add(id);
     try {
-      if ((await hold()) && !this.#closing) this.#queue.push(id);
+      if ((await hold()) && !this.#closing) this.#queue.push({ id, begun });
       else this.#care.queued.delete(id);
     } catch (error) {
       this.#care.queued.delete(id);
@@ -327,9 +345,9 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
   }
 
   /** Nobody waits for the error of a submitted task; the executor has logged it. */
-  async #carryOutSubmitted(id: string): Promise<void> {
+  async #carryOutSubmitted({ id, begun }: Queued): Promise<void> {
     try {
-      while (!this.#closing && !(await this.#hasBegun(id))) await new Promise((go) => setTimeout(go, TRY_AGAIN));
+      while (!this.#closing && !(await this.#hasBegun(id, begun))) await new Promise((go) => setTimeout(go, TRY_AGAIN));
     } finally {
       this.#care.queued.delete(id);
       this.#slots--;
@@ -338,9 +356,9 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
   }
 
   /** Carries a task out, unless the database does not let it begin and it is to be tried again. */
-  async #hasBegun(id: string): Promise<boolean> {
+  async #hasBegun(id: string, begun: boolean): Promise<boolean> {
     try {
-      await this.#executor.beginProcessing(id);
+      await (begun ? this.#executor.resumeProcessing(id) : this.#executor.beginProcessing(id));
     } catch (error) {
       if (!isDatabaseError(error)) return true;
       this.#parts.logger.error?.(withError(`Task ${id} cannot begin`, error));
@@ -365,13 +383,12 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
     clearInterval(this.#sweep);
     this.#closed = true;
     this.#changes.emit('closed');
-    const { repository, ownsRepository } = this.#parts;
-    for (const id of this.#queue.splice(0)) this.#care.queued.delete(id);
+    for (const { id } of this.#queue.splice(0)) this.#care.queued.delete(id);
     try {
       await this.#executor.close();
     } finally {
       this.#forgetSignals?.();
-      if (ownsRepository) await repository.close();
+      await closeAll(this.#parts.owned);
     }
   }
 
@@ -407,6 +424,12 @@ export class TaskService extends EventEmitter<TaskServiceEvents> implements Asyn
     emitSafely<TaskServiceEvents, Notification>(this, 'the task service', notification, summary);
     this.#changes.emit(`task ${task.id}`);
   }
+}
+
+/** Closes all of them, whatever happens to one. */
+export async function closeAll(parts: readonly Closable[]): Promise<void> {
+  const ends = await Promise.allSettled(parts.map((part) => part.close()));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 function closed(): ServiceError {

@@ -164,9 +164,10 @@ function isBehind(
 }
 
 function rowOf(task: TaskRecord): TaskRow {
-  const { id, type, status, owner, holder, createdAt, updatedAt, expiresAt, message, input, result } = task;
+  const { id, type, status, owner, holder, recorded, createdAt, updatedAt, expiresAt, message, input, result } = task;
   return {
     ...{ id, type, status, owner, holder, message },
+    recorded: Number(recorded),
     created_at: createdAt.getTime(),
     updated_at: updatedAt.getTime(),
     expires_at: expiresAt === null ? null : expiresAt.getTime(),
@@ -177,8 +178,11 @@ function rowOf(task: TaskRecord): TaskRow {
 }
 
 function recordOf(row: TaskRow): TaskRecord {
-  const { holder, message, input, result } = row;
-  return Object.freeze({ ...fieldsOf(row), holder, message, input: JSON.parse(input), result: JSON.parse(result) });
+  const { holder, recorded, message, input, result } = row;
+  return Object.freeze({
+    ...{ ...fieldsOf(row), holder, recorded: recorded === 1, message },
+    ...{ input: JSON.parse(input), result: JSON.parse(result) },
+  });
 }
 
 function fieldsOf({ id, type, status, owner, created_at, updated_at, expires_at }: SummaryRow): TaskSummary {

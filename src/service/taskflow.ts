@@ -6,6 +6,7 @@ import { type ExecutorDescription, type ExecutorHost, type FlowRun, type FlowSet
 /** Carries tasks out by engines: serially, or in parallel on a pool of worker threads that its tasks share. */
 export class TaskflowExecutor extends TaskExecutor {
   readonly description: ExecutorDescription;
+  override readonly resumes = true;
   readonly #engine: 'serial' | 'parallel';
   readonly #pool: Pool | undefined;
 

@@ -59,7 +59,7 @@ test('a new task is pending, belongs to nobody, and has come to nothing yet', ()
   assert.ok(createdAt.getTime() >= before && createdAt.getTime() <= Date.now());
   assert.equal(rest, {
     ...{ type: 'resize', status: 'pending', owner: null, expiresAt: null },
-    ...{ input: null, result: null, message: '', holder: null },
+    ...{ input: null, result: null, message: '', holder: null, recorded: false },
   });
 });
 

@@ -141,7 +141,7 @@ export class Stage implements AsyncDisposable {
 
 /** A record but for what is never the same twice; when it expires is told as hours from its end. */
 function contentOf(record: TaskRecord): Record<string, unknown> {
-  const { id: _, type, createdAt, updatedAt, expiresAt, message, ...content } = record;
+  const { id: _, type, createdAt, updatedAt, expiresAt, recorded: __, message, ...content } = record;
   assert.ok(updatedAt >= createdAt);
   const kept = expiresAt && (expiresAt.getTime() - updatedAt.getTime()) / 3_600_000;
   return { ...content, message: impersonal(message, record), kept };
