@@ -118,6 +118,12 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     return this.#state;
   }
 
+  /** What the flow has failed with, when it was reverted, or could not be; not why it was told to stop. */
+  get failure(): Error | undefined {
+    if (this.#state !== 'REVERTED' && this.#state !== 'FAILURE') return undefined;
+    return outcome(this.name, this.#ledger!, undefined);
+  }
+
   /** What is known of the flow's values and tasks. */
   get storage(): Storage {
     const ledger = this.prepare().#ledger!;

@@ -34,6 +34,8 @@ export interface FlowRun extends ObservedRun {
   /** Lets the steps under way end, and begins no other: `run()` resolves or rejects, and the flow is `'SUSPENDED'`. */
   suspend?(): void;
   readonly state?: FlowState;
+  /** What the flow has failed with, if it has come to its end so. */
+  readonly failure?: Error | undefined;
 }
 
 /** How a flow is to be run. */

@@ -1,7 +1,15 @@
 /** The recorded flows of tasks: each has the id of its task, and is kept for as long as the record of the task is. */
 import type { RecordOptions } from '../engine/index.js';
-import type { FlowStore, Lease, NewFlow } from '../engine/recording.js';
-import { isMillraceError } from '../errors.js';
+import type {
+  AtomChange,
+  AttemptChange,
+  FlowChange,
+  FlowStore,
+  Lease,
+  NewFlow,
+  RecordedFlow,
+} from '../engine/recording.js';
+import { isMillraceError, StoreError } from '../errors.js';
 import type { Store } from '../storage/index.js';
 import type { TaskRepository } from './repository.js';
 
@@ -59,12 +67,12 @@ export class TaskFlows {
   }
 }
 
-/** A store as one engine has it. What is recorded there can be ended while the engine runs. */
+/** A store as one engine has it. The flow can be taken away from the engine while that runs. */
 export class LentStore implements FlowStore {
   /** How the engine is to use it. */
   readonly record: RecordOptions;
   readonly #store: FlowStore;
-  #lease: Lease | undefined;
+  #lease: LentLease | undefined;
 
   constructor(store: FlowStore, id: string) {
     this.#store = store;
@@ -72,22 +80,79 @@ export class LentStore implements FlowStore {
   }
 
   async create(flow: NewFlow): Promise<Lease> {
-    this.#lease = await this.#store.create(flow);
+    this.#lease = new LentLease(await this.#store.create(flow));
     return this.#lease;
   }
 
   async acquire(id: string): Promise<Lease> {
-    this.#lease = await this.#store.acquire(id);
+    this.#lease = new LentLease(await this.#store.acquire(id));
     return this.#lease;
   }
 
-  /** Takes the flow away from the engine: to whoever resumes it, the engine has stopped here. */
-  async reclaim(): Promise<void> {
-    await this.#lease?.release();
+  /** Ends what is recorded here and now, as if the process had ended: what the engine does from now on does not count. */
+  reclaim(): void {
+    this.#lease?.reclaim();
   }
 
   /** It is only lent. */
   async close(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** A lease that can be taken back. */
+class LentLease implements Lease {
+  readonly id: string;
+  readonly epoch: number;
+  readonly #lease: Lease;
+  readonly #lost = new AbortController();
+
+  constructor(lease: Lease) {
+    this.id = lease.id;
+    this.epoch = lease.epoch;
+    this.#lease = lease;
+    lease.signal.addEventListener('abort', () => this.#lost.abort(lease.signal.reason), { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  reclaim(): void {
+    const message = `Flow ${this.id}: its task is suspended; nothing is recorded any more`;
+    this.#lost.abort(new StoreError('ERR_MILLRACE_LEASE_LOST', message, { flow: this.id }));
+  }
+
+  read(): Promise<RecordedFlow> {
+    return this.#lease.read();
+  }
+
+  flow(change: FlowChange): void {
+    this.#lease.flow(change);
+  }
+
+  atom(name: string, change: AtomChange): void {
+    this.#lease.atom(name, change);
+  }
+
+  remove(atom: string): void {
+    this.#lease.remove(atom);
+  }
+
+  attempt(retry: string, n: number, change: AttemptChange): void {
+    this.#lease.attempt(retry, n, change);
+  }
+
+  forget(retry: string): void {
+    this.#lease.forget(retry);
+  }
+
+  commit(): void | Promise<void> {
+    this.#lost.signal.throwIfAborted();
+    return this.#lease.commit();
+  }
+
+  release(): Promise<void> {
+    return this.#lease.release();
+  }
 }

@@ -1,6 +1,5 @@
 import { onAbort, type RecordOptions } from '../engine/index.js';
 import { ExposedError, isMillraceError, ServiceError } from '../errors.js';
-import { wrapFailures } from '../failure/index.js';
 import type { ExecutorHost, FlowRun } from './executor.js';
 import type { LentStore, TaskFlows } from './flows.js';
 import { withError } from './logger.js';
@@ -35,7 +34,6 @@ export class RecordedRun {
   readonly #resumed: boolean;
   readonly #host: ExecutorHost;
   readonly #lent: LentStore;
-  readonly #stop = new AbortController();
   #through = () => {};
 
   constructor(task: TaskRecord, resumed: boolean, host: ExecutorHost, flows: TaskFlows) {
@@ -45,9 +43,9 @@ export class RecordedRun {
     this.#lent = flows.lend(task.id);
   }
 
-  /** What the engine is to heed. */
+  /** How the flow is to be run. An abort would have it reverted. */
   get setup(): { readonly signal: AbortSignal; readonly record: RecordOptions } {
-    return { signal: this.#stop.signal, record: this.#lent.record };
+    return { signal: new AbortController().signal, record: this.#lent.record };
   }
 
   /**
@@ -60,7 +58,7 @@ export class RecordedRun {
     const forget = onAbort(signal, () => void this.#suspend(run));
     try {
       await this.#open(run);
-      if (run.state === 'REVERTED' || run.state === 'FAILURE') throw failureOf(run);
+      if (run.failure) throw run.failure;
       this.#host.starting(this.#task, run);
       for (;;) {
         if (signal.aborted) throw suspended(this.#task, signal.reason);
@@ -69,7 +67,7 @@ export class RecordedRun {
           if (run.state !== 'SUSPENDED') return gives;
         } catch (error) {
           if (run.state !== 'SUSPENDED') throw error;
-          if (isLost(error)) throw suspended(this.#task, error);
+          if (isLost(error)) throw suspended(this.#task, signal.aborted ? signal.reason : error);
           await this.#wait(error);
           continue;
         }
@@ -111,25 +109,21 @@ export class RecordedRun {
     if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN));
   }
 
-  /** Steps under way may end, and no other begins. Those that do not end in time are interrupted: they run again when it is resumed. */
+  /**
+   * Steps under way may end, and no other begins. Those that do not end in time are told to stop, and are to run again when the flow is
+   * resumed.
+   */
   async #suspend(run: FlowRun): Promise<void> {
-    const { signal, config, logger } = this.#host;
+    const { abortGrace } = this.#host.config;
     run.suspend?.();
     const inTime = await new Promise((resolve) => {
-      const timer = setTimeout(resolve, config.abortGrace, false);
+      const timer = setTimeout(resolve, abortGrace, false);
       this.#through = () => {
         clearTimeout(timer);
         resolve(true);
       };
     });
-    if (inTime) return;
-    try {
-      // What comes of them now is not to be recorded, nor to be reverted.
-      await this.#lent.reclaim();
-    } catch (error) {
-      logger.error?.(withError(`The flow of task ${this.#task.id} cannot be released`, error));
-    }
-    this.#stop.abort(signal.reason);
+    if (!inTime) this.#lent.reclaim();
   }
 }
 
@@ -153,13 +147,6 @@ export class NotResumable extends ExposedError {
 export function explained(error: unknown): unknown {
   const why = isMillraceError(error) && LASTING[error.code];
   return why ? new NotResumable(why, error) : error;
-}
-
-/** What a flow has failed with that had come to its end before it was resumed. */
-function failureOf({ storage }: FlowRun): Error {
-  const reverts = Object.values(storage?.getRevertFailures?.() ?? {});
-  const failures = reverts.length > 0 ? reverts : Object.values(storage?.getExecuteFailures?.() ?? {});
-  return wrapFailures(failures, `${failures.length} tasks failed`);
 }
 
 function isLost(error: unknown): boolean {
