@@ -53,6 +53,8 @@ test('without any setting each option has its default', () => {
       database: 'sqlite:millrace.db',
       plugins: [],
       concurrency: 16,
+      recovery: 'fail',
+      durability: 'normal',
     },
     taskflowExecutor: {},
   });
@@ -71,6 +73,8 @@ test('an option in code wins over its variable, that over the file, that over th
   values.set('task.workDir', fc.constantFrom('/tmp/a', 'b'));
   values.set('task.database', fc.constantFrom('memory:', 'sqlite:a.db', 'postgres://user:secret@host/db'));
   values.set('task.plugins', fc.uniqueArray(fc.constantFrom('./a.js', '../b.js', '/c.js'), { minLength: 1 }));
+  values.set('task.recovery', fc.constantFrom('fail', 'resume'));
+  values.set('task.durability', fc.constantFrom('full', 'normal', 'none'));
   values.set('taskflowExecutor.engineMode', fc.constantFrom('serial', 'parallel'));
 
   const layers = fc.record(
@@ -218,6 +222,8 @@ test('options refuse what they cannot mean', () => {
     'task.database': ['', 'memory', 'memory:x', 'sqlite:', 'mysql://host/db', 'postgres:db', 'SQLITE:x.db', null],
     'task.plugins': ['./a.js', [''], ['a.js'], ['./'], ['http://host/a.js'], ['file:a.js'], [1], new Array(1), null],
     'task.concurrency': [0, 1.5, -1, NaN, '16'],
+    'task.recovery': ['', 'Resume', true, 'retry'],
+    'task.durability': ['', 'FULL', 2, false],
     'taskflowExecutor.engineMode': ['threads', '', null],
     'taskflowExecutor.maxWorkers': [0, 1.5, Infinity, '4', '0%', null],
     task: ['direct', null, []],
@@ -237,6 +243,7 @@ test('the limits of each option are allowed', () => {
   for (const task of [
     { executor: 'A', timeToLive: 0, database: 'sqlite:x', concurrency: 1, plugins: ['./a', 'file:///a.js'] },
     { timeToLive: 0.25, database: 'postgresql://', concurrency: Infinity },
+    { recovery: 'resume', durability: 'full' } as const,
     { timeToLive: Infinity, database: 'sqlite::memory:' },
   ]) {
     const { executor = 'taskflow', database = '', timeToLive } = task;

@@ -5,7 +5,11 @@ import type { Claim } from '../engines.js';
 
 /** The configuration that chooses an executor. */
 export interface ExecutorOptions extends Pick<TaskServiceOptions, 'taskflowExecutor'> {
-  readonly task: { readonly executor: 'direct' | 'taskflow'; readonly database: string };
+  readonly task: {
+    readonly executor: 'direct' | 'taskflow';
+    readonly database: string;
+    readonly recovery?: 'fail' | 'resume';
+  };
 }
 
 /** A way to carry tasks out. */
@@ -28,6 +32,14 @@ export function executorsWith(database: string): readonly ExecutorUnderTest[] {
 }
 
 export const executors = executorsWith('memory:');
+
+/** Those that can resume tasks, and are configured to. */
+export const resuming: readonly ExecutorUnderTest[] = executors
+  .filter(({ name }) => /serial|1 worker/.test(name))
+  .map(({ name, options: { task, ...others } }) => ({
+    name: `${name}, to be resumed`,
+    options: { ...others, task: { ...task, recovery: 'resume' } },
+  }));
 
 /**
  * Registers each claim once per executor, with the executor's name in the test's name.

@@ -16,7 +16,7 @@ import * as assert from 'uvu/assert';
 import { promised, rejection } from '../engine/capture.js';
 import { folder } from '../fixtures/config/folder.js';
 import { exits, local, type Steps, travelling } from '../fixtures/service/steps.js';
-import { type ExecutorUnderTest, executors, executorsWith, overEveryExecutor } from './executors.js';
+import { type ExecutorUnderTest, executors, executorsWith, overEveryExecutor, resuming } from './executors.js';
 import { scenarios } from './scenarios.js';
 import { type Outcome, type Scenario, Stage } from './stage.js';
 
@@ -40,10 +40,11 @@ function play(
   kind: string,
   steps: Steps,
   seen: (s: Scenario, o: Outcome) => void,
+  played: readonly Scenario[] = scenarios,
 ) {
   overEveryExecutor((test, options) => {
     let shared: Stage | undefined;
-    for (const scenario of scenarios) {
+    for (const scenario of played) {
       test(`${scenario.claim}: ${kind}`, async () => {
         if (scenario.closes) {
           await using stage = await Stage.open([scenario], options, steps);
@@ -75,6 +76,13 @@ for (const [{ claim }, told] of outcomes) {
     assert.is(others.length, 2 * executors.length - 1);
     for (const outcome of others) assert.equal(outcome, first);
   });
+}
+
+// A task whose service is closed is not reverted then.
+const ended = scenarios.filter(({ closes }) => !closes);
+for (const [kind, steps] of Object.entries({ local, travelling })) {
+  const same = (scenario: Scenario, outcome: Outcome) => assert.equal(outcome, outcomes.get(scenario)![0]);
+  play(resuming, `${kind} steps`, steps, same, ended);
 }
 
 play(executorsWith(`sqlite:${folder({})}/tasks.db`).slice(0, 1), 'recorded by SQLite', local, check);

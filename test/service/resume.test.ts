@@ -16,7 +16,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { newFile, newSchema, server } from '../fixtures/service/places.js';
 import { deeds, resumedTypes } from '../fixtures/service/resumed.js';
-import { executors } from './executors.js';
+import { resuming } from './executors.js';
 import { Program } from './program.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-resume-'));
@@ -38,7 +38,6 @@ const databases: Record<string, () => Promise<{ url: string; remove?: () => Prom
   SQLite: async () => ({ url: `sqlite:${newFile()}` }),
   ...(server && { PostgreSQL: newSchema }),
 };
-const resuming = executors.filter(({ name }) => /serial|1 worker/.test(name));
 
 /** Registers a claim for each database, and each way to carry tasks out that can resume them. */
 function claim(what: string, body: (place: Place) => Promise<void>, among = resuming): void {
@@ -47,7 +46,7 @@ function claim(what: string, body: (place: Place) => Promise<void>, among = resu
       test(`${what}: ${database}, ${name}`, async () => {
         const { url, remove } = await make();
         const file = join(mkdtempSync(join(folder, 'place-')), 'deeds');
-        const task = { ...options.task, database: url, recovery: 'resume' } as const;
+        const task = { ...options.task, database: url };
         const all: TaskServiceOptions = { ...options, abortGrace: 20, task };
         try {
           await body({

@@ -14,6 +14,7 @@ import {
   taskType,
 } from 'millrace/service';
 import * as assert from 'uvu/assert';
+import { openStore } from '../../src/storage/index.js';
 import type { Steps } from '../fixtures/service/steps.js';
 import type { ExecutorOptions } from './executors.js';
 
@@ -105,6 +106,7 @@ export class Stage implements AsyncDisposable {
       task: { ...options.task, timeToLive: KEPT },
       abortGrace: 1,
       repository: stage.#repository,
+      ...(options.task.recovery === 'resume' && { store: await openStore('memory:') }),
       types: [...names].flatMap(([{ type }, name]) => (type ? [taskType(name, type(steps, act))] : [])),
       plugins: [...names].flatMap(([{ plugin }, name]) => (plugin ? [plugin(name)] : [])),
       services: { act },

@@ -17,6 +17,7 @@ import {
   TRANSITIONS,
   taskType,
 } from 'millrace/service';
+import { openStore } from 'millrace/storage';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openDatabase } from '../../src/database/index.js';
@@ -25,7 +26,7 @@ import type { Claim } from '../engines.js';
 import { type Fault, FaultyRepository } from '../fixtures/service/faulty.js';
 import { newFile, newSchema, plainSqlite, server } from '../fixtures/service/places.js';
 import { stuckTypes } from '../fixtures/service/stuck.js';
-import { type ExecutorOptions, executors, overEveryExecutor } from './executors.js';
+import { type ExecutorOptions, executors, overEveryExecutor, resuming } from './executors.js';
 import { hurry } from './hurry.js';
 import { Program } from './program.js';
 
@@ -33,6 +34,12 @@ const folder = mkdtempSync(join(tmpdir(), 'millrace-stuck-'));
 test.after(() => rmSync(folder, { recursive: true }));
 
 const few = executors.filter(({ name }) => !name.includes('2 workers'));
+const all = [...few, ...resuming];
+
+/** Where flows are recorded, if they are. */
+async function storeOf({ task }: ExecutorOptions): Promise<Pick<TaskServiceOptions, 'store'>> {
+  return task.recovery === 'resume' ? { store: await openStore('memory:') } : {};
+}
 const numRuns = Number(process.env.TEST_RUNS || 30);
 
 /** The ways in which a task can go, and what it ends with. */
@@ -108,7 +115,8 @@ async function inTrouble(options: ExecutorOptions) {
   const task = { ...options.task, concurrency: Number.POSITIVE_INFINITY };
   const errors: string[] = [];
   const logger = { error: (line: string) => errors.push(line) };
-  const service = await createTaskService({ ...options, task, types: [type], repository, logger });
+  const flows = await storeOf(options);
+  const service = await createTaskService({ ...options, ...flows, task, types: [type], repository, logger });
   const events = told(service);
   /** Makes a task, in its way and with its trouble. Returns its id, and whether the database has let it be made. */
   const make = async (verb: 'create' | 'submit', way: Way, trouble: ReadonlyMap<number, Fault>) => {
@@ -176,7 +184,7 @@ overEveryExecutor((test, options) => {
       await Promise.all(Object.keys(ways).flatMap((way) => inCalls.map((trouble) => runToItsEnd(way as Way, trouble))));
       await service.close();
     }));
-}, few);
+}, all);
 
 /** What a user may do to tasks, by the number of a task and of one of two services. */
 const step = fc.record({
@@ -200,7 +208,7 @@ const faults = fc.array(
   ),
   { maxLength: 200 },
 );
-const codes = ['DATABASE', 'ILLEGAL_TRANSITION', 'RECORD_NOT_FOUND', 'SERVICE_CLOSED'].map(
+const codes = ['DATABASE', 'ILLEGAL_TRANSITION', 'RECORD_NOT_FOUND', 'SERVICE_CLOSED', 'TASK_SUSPENDED'].map(
   (code) => `ERR_MILLRACE_${code}`,
 );
 
@@ -211,8 +219,11 @@ overEveryExecutor((test, options) => {
         fc.asyncProperty(fc.array(step, { maxLength: 30 }), faults, async (steps, faults) => {
           const { count, type } = counted();
           const repository = new FaultyRepository();
-          const open = () =>
-            createTaskService({ ...options, types: [type], repository, logger: {}, handleSignals: false });
+          const flows = await storeOf(options);
+          // A step that is interrupted would be carried out again.
+          const abortGrace = flows.store ? 60_000 : 1000;
+          const common = { ...options, ...flows, abortGrace, types: [type], logger: {}, handleSignals: false };
+          const open = () => createTaskService({ ...common, repository });
           const services = [await open(), await open()];
           const events = services.map(told);
           const queue = faults.values();
@@ -270,7 +281,9 @@ overEveryExecutor((test, options) => {
         { numRuns, endOnFailure: !process.env.TEST_RUNS },
       ),
     ));
+}, all);
 
+overEveryExecutor((test, options) => {
   test('of two who run a task at once, one does', async () => {
     const { count, type } = counted();
     const repository = new FaultyRepository();
