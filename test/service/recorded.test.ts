@@ -11,12 +11,12 @@ import {
   TaskExecutor,
   type TaskServiceOptions,
 } from 'millrace/service';
+import { openStore, type Store } from 'millrace/storage';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { FlowStore, Lease } from '../../src/engine/recording.js';
-import { openStore, type Store } from '../../src/storage/index.js';
 import { FaultyRepository } from '../fixtures/service/faulty.js';
-import { deeds, resumedTypes } from '../fixtures/service/resumed.js';
+import { deeds, hasChanged, resumedTypes } from '../fixtures/service/resumed.js';
 import { resuming } from './executors.js';
 import { hurry } from './hurry.js';
 
@@ -203,6 +203,29 @@ test('a task goes on when its flow was taken away from it', async () => {
   assert.is((await service.finished(id)).result, 6);
   assert.equal(deeds(file), ['first', 'second begins', 'second', ...done]);
 });
+
+for (const [what, { types, message }] of Object.entries({
+  'of which a step has another major version': { types: [hasChanged], message: 'its flow has changed' },
+  'whose type is gone': { types: [], message: 'its type is not known any more' },
+})) {
+  test(`a suspended task ${what} fails, says why, and is left as it is recorded`, async () => {
+    const { store, file, open } = await inMemory();
+    rmSync(`${file}.go`);
+    const service = await open({ abortGrace: 0 });
+    const { id } = await service.submit('goes-on', { file });
+    while (deeds(file).length < 2) await sleep(1);
+    await service.close({ timeout: 0 });
+    writeFileSync(`${file}.go`, '');
+    const errors: string[] = [];
+    await using next = await open({ types, logger: { error: (line) => errors.push(line) } });
+    const ended = await next.finished(id);
+    assert.equal([ended.status, ended.message], ['failure', `Task could not be resumed: ${message}`]);
+    assert.match(errors.join('\n'), /ERR_MILLRACE_(VERSION_CHANGED|UNKNOWN_TYPE)/);
+    assert.equal(deeds(file), ['first', 'second begins']);
+    assert.is((await store.read(id)).atoms.get('first')?.state, 'SUCCESS');
+    assert.is((await store.flows({ state: ['SUSPENDED', 'RUNNING', 'SUSPENDING'] })).length, 1);
+  });
+}
 
 test("an executor that cannot resume tasks is refused with task.recovery 'resume'", async () => {
   for (const executor of ['direct', 'own']) {

@@ -13,8 +13,9 @@ import {
   type TaskTypeOptions,
   taskType,
 } from 'millrace/service';
+import { openStore } from 'millrace/storage';
 import * as assert from 'uvu/assert';
-import { openStore } from '../../src/storage/index.js';
+
 import type { Steps } from '../fixtures/service/steps.js';
 import type { ExecutorOptions } from './executors.js';
 
