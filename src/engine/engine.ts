@@ -290,7 +290,12 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       queueMicrotask(() => run.drive());
       await ended;
     }
-    await this.#recorder?.leave(false);
+    const recorder = this.#recorder;
+    try {
+      await recorder?.journal?.flush();
+    } finally {
+      await recorder?.leave(false);
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -62,8 +62,11 @@ export class Journal {
   #carrying = false;
   #telling = false;
   #appended = false;
-  /** How many commits are under way. */
-  #flying = 0;
+  /** Whether somebody knows that something could not be committed. */
+  #told = false;
+  /** Whether a commit is under way, and whether there is to be another one then. */
+  #flying = false;
+  #again = false;
   #scheduled = false;
   /** The atoms that are recorded as begun, and have not. */
   readonly #announced = new Map<string, { readonly ledger: Ledger; readonly atom: number }>();
@@ -82,7 +85,7 @@ export class Journal {
 
   /** Whether there is something that is not durable, or whose effects have not been carried out. */
   get open(): boolean {
-    return this.#appended || this.#flying > 0 || this.#telling || this.#effects.length > 0;
+    return this.#appended || this.#flying || this.#telling || this.#effects.length > 0;
   }
 
   /** An atom has come to another state. */
@@ -176,6 +179,10 @@ export class Journal {
 
   /** Makes all durable that was appended: on return, where the store can, or later. */
   commit(): void {
+    if (this.#flying) {
+      this.#again = true;
+      return;
+    }
     const end = this.#carried + this.#effects.length;
     if (this.#appended) {
       this.#noteProgress();
@@ -183,7 +190,7 @@ export class Journal {
       try {
         const committed = this.lease.commit();
         if (committed !== undefined) {
-          this.#flying++;
+          this.#flying = true;
           committed.then(
             () => this.#landed(end),
             (error) => this.#landed(end, error),
@@ -195,14 +202,14 @@ export class Journal {
         return;
       }
     }
-    if (this.#flying === 0) this.#carryOut(end);
+    this.#carryOut(end);
   }
 
   /** It is decided what is to become of a flow. */
   judged({ plan, verdict, reverting, region }: Ledger): void {
     const all = verdict && verdict.end - verdict.start === plan.size;
     const judgement = { ...(verdict && { verdict: all ? null : nameOf(plan, verdict.start) }), reverting };
-    if (region === undefined) this.flow({ notes: this.#encode(judgement, 'What becomes of the flow', undefined) });
+    if (region === undefined) this.flow({ notes: own(judgement) });
     else this.note(region, { built: judgement });
   }
 
@@ -212,7 +219,7 @@ export class Journal {
     const notes = Object.fromEntries(entries);
     if (entries.length > 0) this.#notes.set(name, notes);
     else if (!this.#notes.delete(name)) return;
-    this.#append(name, { notes: entries.length > 0 ? this.#encode(notes, 'What becomes of a task', name) : null });
+    this.#append(name, { notes: entries.length > 0 ? own(notes) : null });
   }
 
   forgetNotes(name: string): void {
@@ -284,6 +291,17 @@ export class Journal {
     this.#encoded = { result, stored: this.#encode(result, `The result of task '${name}'`, name) };
   }
 
+  /** Makes all durable that was appended, before the flow is left. Who has been told that this is not possible is not told again. */
+  async flush(): Promise<void> {
+    if (!this.#appended || this.lease.signal.aborted) return;
+    this.#noteProgress();
+    try {
+      await this.lease.commit();
+    } catch (error) {
+      if (!this.#told) throw error;
+    }
+  }
+
   /** Nothing more is recorded, and the flow is free for whoever takes it next. */
   async release(): Promise<void> {
     clearTimeout(this.#timer);
@@ -292,21 +310,25 @@ export class Journal {
   }
 
   #landed(end: number, error?: Error): void {
-    this.#flying--;
-    if (error) this.#failed(error);
-    else this.#carryOut(this.#flying === 0 && !this.#appended ? this.#carried + this.#effects.length : end);
+    const again = this.#again;
+    this.#flying = false;
+    this.#again = false;
+    if (error) {
+      this.#failed(error);
+      return;
+    }
+    this.#carryOut(end);
+    if (again) this.commit();
   }
 
   /** What could not be committed stays appended, and what should have begun is told that it has not. */
   #failed(error: Error): void {
     this.#appended = true;
+    this.#told = true;
     this.onError(error);
-    for (let i = 0; i < this.#effects.length; i++) {
-      const { starts, run } = this.#effects[i];
-      if (!starts) continue;
-      this.#effects[i] = NOTHING_TO_DO;
-      run(false);
-    }
+    const waiting = this.#effects;
+    this.#effects = waiting.filter(({ starts }) => !starts);
+    for (const { starts, run } of waiting) if (starts) run(false);
   }
 
   /** Carries out what is durable: what is told, in order, and then what starts. What comes up meanwhile has its turn behind it. */
@@ -323,7 +345,7 @@ export class Journal {
         this.#telling = false;
         for (const { starts, run } of effects) if (starts) run(true);
         // What has come up and was not recorded need not wait.
-        if (!this.#appended && this.#flying === 0) this.#due = this.#carried + this.#effects.length;
+        if (!this.#appended && !this.#flying) this.#due = this.#carried + this.#effects.length;
       }
     } finally {
       this.#carrying = false;
@@ -337,7 +359,7 @@ export class Journal {
       try {
         stored = this.#encode({ progress, details }, 'Progress', name);
       } catch {
-        stored = this.#encode({ progress }, 'Progress', name); // the task need not fail for it
+        stored = own({ progress }); // the task need not fail for it
       }
       this.lease.atom(name, { progress: stored });
     }
@@ -419,7 +441,7 @@ export class Journal {
     try {
       return this.#encode(failure, 'The failure', task);
     } catch (error) {
-      return this.#encode(substitute(failure, error), 'The failure', task);
+      return own(substitute(failure, error));
     }
   }
 
@@ -428,7 +450,7 @@ export class Journal {
       return this.#encode(failures, 'The failures', retry);
     } catch (error) {
       const told = Object.entries(failures).map(([task, failure]) => [task, substitute(failure, error)]);
-      return this.#encode(Object.fromEntries(told), 'The failures', retry);
+      return own(Object.fromEntries(told));
     }
   }
 
@@ -442,7 +464,6 @@ export class Journal {
   }
 }
 
-const NOTHING_TO_DO: Effect = { run: () => {}, starts: false };
 const NO_CHANGE: AtomChange = {};
 const TRIED_AGAIN: AtomChange = { intention: 'EXECUTE' };
 const NOTHING: AtomChange = {
@@ -461,6 +482,11 @@ const NOTHING: AtomChange = {
 
 export function kindOf({ controller, region }: TaskAtom): AtomKind {
   return controller ? 'retry' : region ? 'region' : 'task';
+}
+
+/** Encodes what is of the engine's own making: it can be stored, and is small. */
+function own(value: unknown): Stored {
+  return encodeStored(value, { limit: Infinity, what: 'This' });
 }
 
 /** Tells as much of a failure as can be stored. */

@@ -85,7 +85,8 @@ export class Run {
 
   /** What happens cannot be recorded: the running tasks end, and nothing else begins. With a reason they are told to stop. */
   break(error: Error, reason?: unknown): void {
-    this.broken ??= error;
+    if (this.broken) return;
+    this.broken = error;
     this.scheduler.freeze();
     this.halt();
     if (reason !== undefined && !this.over) this.#dispatcher.abort(reason);
