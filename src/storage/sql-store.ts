@@ -95,6 +95,7 @@ export class SqlStore implements FlowStore, Archive, Keeper {
     );
     return await this.#take(id, duplicateFlow, () =>
       this.#inTransaction(async (db, again) => {
+        await this.#lastingly(db);
         const [made] = await db
           .insertInto(FLOWS)
           .values({ ...row, beat_at: this.#clock() })
@@ -141,6 +142,7 @@ export class SqlStore implements FlowStore, Archive, Keeper {
           if (!flow) throw flowNotFound(id);
           if (await this.#isOwned(db, flow)) throw owned(summaryOf(flow));
           const epoch = flow.epoch + 1;
+          await this.#lastingly(db);
           await db
             .updateTable(FLOWS)
             .set({ epoch, ...this.#me(Date.now()), beat_at: this.#clock() })
@@ -383,6 +385,11 @@ export class SqlStore implements FlowStore, Archive, Keeper {
 
   #me(now: number) {
     return { holder: this.#database.holder, host: hostname(), pid: process.pid, held_since: now };
+  }
+
+  /** An epoch must not come twice, not even when the server crashes: whatever the durability, this transaction survives that. */
+  async #lastingly(db: Kysely<Tables>): Promise<void> {
+    if (this.#database.backend.clock) await sql`set local synchronous_commit = on`.execute(db);
   }
 
   #clock() {

@@ -28,8 +28,10 @@ export async function writePostgres(
       .select(['epoch', 'seq'])
       .where('key', '=', lease.key)
       .executeTakeFirst();
-    // An earlier attempt whose answer was lost has been carried out.
-    if (found?.epoch !== lease.epoch || found.seq !== changes.seq) throw lease.lose();
+    if (found?.epoch !== lease.epoch) throw lease.lose();
+    // Unless an earlier attempt, whose answer was lost, has been carried out.
+    if (found.seq !== changes.seq)
+      throw lease.lose('its database has lost what was committed last, as its server has crashed');
   }
   noteLarge(lease, writes.large);
 }
@@ -47,7 +49,7 @@ class CommitStatement {
     const set = columns.map((column, i) => `${column} = ${this.#bind(values[i])}`).join(', ');
     this.#parts.push(
       `held as (update millrace_flows set seq = ${seq}, beat_at = ${clock}, ${set}
-        where key = ${this.#key} and epoch = ${this.#bind(lease.epoch)} and seq < ${seq} returning 1)`,
+        where key = ${this.#key} and epoch = ${this.#bind(lease.epoch)} and seq = ${seq} - 1 returning 1)`,
     );
     if (changes.removed.size > 0) this.#delete('millrace_atoms', 'name', [[...changes.removed]]);
     this.#forget(writes);

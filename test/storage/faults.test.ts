@@ -1,5 +1,4 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openStore } from '../../src/storage/index.js';
@@ -146,18 +145,6 @@ test('SQLite: a file that is no database, or is damaged, is refused, and left al
   });
   assert.is(codes.code, 'ERR_MILLRACE_STORE_CORRUPT');
   assert.ok(readFileSync(damaged).subarray(4096).equals(bytes.subarray(4096)));
-});
-
-test('SQLite: what may not be written is an error that says so', async () => {
-  const folder = dirname(newFile());
-  chmodSync(folder, 0o500);
-  // For root, there is no such folder but this one.
-  const file = process.getuid?.() === 0 ? '/proc/tasks.db' : `${folder}/tasks.db`;
-  if (!existsSync(dirname(file))) return;
-  const error = await failure(() => openStore(`sqlite:${file}`));
-  assert.match(error.code, /^ERR_MILLRACE_(STORE_READ_ONLY|DATABASE)$/);
-  assert.match(error.message, file);
-  chmodSync(folder, 0o700);
 });
 
 test('a URL or an option that is malformed is refused', async () => {
