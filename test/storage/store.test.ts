@@ -3,9 +3,20 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AtomChange, AttemptChange, FlowChange, Lease, RecordedFlow, Stored } from '../../src/engine/recording.js';
-import { type AtomTree, atomTree, openStore, type Store, type StoreOptions } from '../../src/storage/index.js';
+import { Failure } from '../../src/failure/index.js';
+import {
+  type AtomTree,
+  atomTree,
+  decodeStored,
+  openStore,
+  type Store,
+  type StoreOptions,
+} from '../../src/storage/index.js';
+import { encodeStored } from '../../src/stored/index.js';
 import { newFile, newSchema, onServer, plainSqlite, server } from '../fixtures/service/places.js';
 import { LONG, text } from '../fixtures/storage/stored.js';
+import { value as anyValue } from '../stored/arbitrary.js';
+import { assertSame } from '../stored/same.js';
 
 const NEW = { name: 'flow', inputs: text('{}') };
 
@@ -212,6 +223,52 @@ function contract(kind: string, place: () => Promise<Context>, { lasts, runs }: 
       { numRuns: Math.min(Number(process.env.TEST_RUNS ?? runs), runs * 20) },
     );
     if (store !== first) await store.close();
+  });
+
+  test(`${kind}: any value that can be encoded comes back as it was`, async ({ store }) => {
+    const encode = (one: unknown) => encodeStored(one, { limit: 2 ** 30 });
+    const lease = await store.create(NEW);
+    await fc.assert(
+      fc.asyncProperty(anyValue, async (one) => {
+        lease.atom('a', { result: encode(one) });
+        await lease.commit();
+        assertSame(one, decodeStored((await lease.read()).atoms.get('a')!.result!));
+      }),
+      { numRuns: Math.min(Number(process.env.TEST_RUNS ?? runs), runs * 20) },
+    );
+    // What PostgreSQL, or UTF-8, has no way to hold.
+    for (const hard of [
+      '\0',
+      'a\0b',
+      '\ud800',
+      '\udc00\ud800',
+      '\uffff\ufffe',
+      '\u{10ffff}',
+      '\ufeff',
+      '\\u0000',
+      "'",
+      '\r\n',
+    ]) {
+      const error = Object.assign(new Error(hard), { code: hard, [hard]: hard });
+      const one = {
+        hard,
+        [hard]: [hard, { [hard]: hard }],
+        map: new Map([[hard, hard]]),
+        error,
+        long: hard.repeat(40_000),
+      };
+      const change = { result: encode(one), failure: encode(new Failure('a', error)), notes: encode(hard) };
+      lease.atom('a', change);
+      lease.flow({ metadata: encode(hard) });
+      lease.attempt('a', 0, { value: encode(hard) });
+      await lease.commit();
+      const { atoms, histories, metadata } = await lease.read();
+      const { result, failure, notes } = atoms.get('a')!;
+      assert.equal({ result, failure, notes }, change);
+      assertSame(one, decodeStored(result!));
+      for (const stored of [notes, metadata, histories.get('a')![0].value]) assert.is(decodeStored(stored!), hard);
+      assert.is((decodeStored(failure!) as Failure).message, hard);
+    }
   });
 
   test(`${kind}: a flow is read as it was created`, async ({ store }) => {
