@@ -1,7 +1,6 @@
 /** From the cells of a change to what a statement is given. */
 import type { Stored } from '../engine/recording.js';
 import type { Cell, Changes, Row } from './changes.js';
-import { ATOM_COLUMNS, ATTEMPT_COLUMNS, FLOW_COLUMNS } from './changes.js';
 import { fieldOf, isLarge, largeKey } from './flows.js';
 import type { FlowLease } from './lease.js';
 
@@ -14,52 +13,48 @@ export interface LargeChange {
   readonly value: Stored | undefined;
 }
 
-/** What a commit writes, once it is known which values are large. */
-export interface Writes {
-  readonly flow: Bound[];
-  readonly atoms: { readonly mask: number; readonly name: string; readonly cells: Bound[] }[];
-  readonly attempts: { readonly mask: number; readonly retry: string; readonly n: number; readonly cells: Bound[] }[];
-  /** The attempts of a retry from the n-th on are gone. */
-  readonly forgotten: { readonly retry: string; readonly n: number }[];
-  readonly large: LargeChange[];
-}
+/** Tells the values of a commit that stay in their rows from those that are large. */
+export class Binder {
+  /** The large values that are new, and those that are no more. */
+  readonly large: LargeChange[] = [];
+  readonly #before: ReadonlySet<string>;
 
-export function writesOf({ large: before }: FlowLease, changes: Changes): Writes {
-  const large: LargeChange[] = [];
-  const bind = ({ mask, cells }: Row, columns: readonly string[], atom: string, n?: number): Bound[] => {
-    const bound: Bound[] = [];
-    for (let i = 0; i < columns.length; i++) {
-      if ((mask & (1 << i)) === 0) continue;
-      const cell: Cell = cells[i];
-      const isValue = typeof cell === 'object' && cell !== null;
-      if (before.size > 0 || (isValue && isLarge(cell))) {
-        const field = n === undefined ? columns[i] : fieldOf(columns[i], n);
-        if (isValue && isLarge(cell)) large.push({ atom, field, value: cell });
-        else if (before.has(largeKey(atom, field))) large.push({ atom, field, value: undefined });
+  constructor({ large }: FlowLease) {
+    this.#before = large;
+  }
+
+  /** Appends the cells of a row to what its statement is given, and returns that. */
+  bind(bound: Bound[], { mask, cells }: Row, columns: readonly string[], atom: string, n?: number): Bound[] {
+    for (let left = mask; left !== 0; left &= left - 1) {
+      const column = 31 - Math.clz32(left & -left);
+      const cell: Cell = cells[column];
+      if (typeof cell !== 'object' || cell === null) {
+        if (this.#before.size > 0) this.#note(columns[column], atom, n, undefined);
+        bound.push(cell ?? null);
+      } else {
+        const value = isLarge(cell) ? cell : undefined;
+        if (value !== undefined || this.#before.size > 0) this.#note(columns[column], atom, n, value);
+        bound.push(value === undefined ? cell.text : '');
       }
-      bound.push(isValue ? (isLarge(cell) ? '' : cell.text) : (cell ?? null));
     }
     return bound;
-  };
-  const flow = changes.flow ? bind(changes.flow, FLOW_COLUMNS, '') : [];
-  const atoms: Writes['atoms'] = [];
-  for (const [name, row] of changes.atoms) atoms.push({ mask: row.mask, name, cells: bind(row, ATOM_COLUMNS, name) });
-  const attempts: Writes['attempts'] = [];
-  const forgotten: Writes['forgotten'] = [];
-  for (const [retry, history] of changes.histories) {
-    if (history.forgotten) forgotten.push({ retry, n: history.rows.size });
-    for (const [n, row] of history.rows) {
-      attempts.push({ mask: row.mask, retry, n, cells: bind(row, ATTEMPT_COLUMNS, retry, n) });
+  }
+
+  /** The large values of what is gone altogether are no more. */
+  clear(changes: Changes): void {
+    for (const key of this.#before) {
+      const [field, atom] = split(key);
+      const [, n] = field.split(' ');
+      const history = changes.histories.get(atom);
+      const gone = n === undefined ? changes.removed.has(atom) : history?.forgotten && Number(n) >= history.rows.size;
+      if (gone) this.large.push({ atom, field, value: undefined });
     }
   }
-  for (const key of before) {
-    const [field, atom] = split(key);
-    const [, n] = field.split(' ');
-    const history = changes.histories.get(atom);
-    const gone = n === undefined ? changes.removed.has(atom) : history?.forgotten && Number(n) >= history.rows.size;
-    if (gone) large.push({ atom, field, value: undefined });
+
+  #note(column: string, atom: string, n: number | undefined, value: Stored | undefined): void {
+    const field = n === undefined ? column : fieldOf(column, n);
+    if (value || this.#before.has(largeKey(atom, field))) this.large.push({ atom, field, value });
   }
-  return { flow, atoms, attempts, forgotten, large };
 }
 
 /** Once a commit has been carried out, the lease knows which values are large. */

@@ -4,8 +4,8 @@
  */
 import { CompiledQuery, type Kysely } from 'kysely';
 import { PREPARED, type Tables } from '../database/index.js';
-import { masked, noteLarge, type Writes, writesOf } from './cells.js';
-import { ATOM_COLUMNS, ATTEMPT_COLUMNS, type Changes, FLOW_COLUMNS } from './changes.js';
+import { Binder, type Bound, type LargeChange, masked, noteLarge } from './cells.js';
+import { ATOM_COLUMNS, ATTEMPT_COLUMNS, type Changes, FLOW_COLUMNS, type History } from './changes.js';
 import type { FlowLease } from './lease.js';
 
 const INTEGERS = new Set(['attempts', 'rounds', 'place', 'started_at', 'finished_at', 'n', 'part']);
@@ -17,9 +17,9 @@ export async function writePostgres(
   lease: FlowLease,
   changes: Changes,
 ): Promise<void> {
-  const writes = writesOf(lease, changes);
+  const binder = new Binder(lease);
   const { rows } = await db.executeQuery<{ held: number }>(
-    new CommitStatement(clock, lease, changes, writes).compile(),
+    new CommitStatement(clock, lease, changes, binder).compile(),
   );
   if (rows[0].held === 0) {
     // The row that the statement has locked, or waited for, is what it is now.
@@ -33,7 +33,7 @@ export async function writePostgres(
     if (found.seq !== changes.seq)
       throw lease.lose('its database has lost what was committed last, as its server has crashed');
   }
-  noteLarge(lease, writes.large);
+  noteLarge(lease, binder.large);
 }
 
 class CommitStatement {
@@ -41,31 +41,38 @@ class CommitStatement {
   readonly #parts: string[] = [];
   readonly #key: string;
 
-  constructor(clock: string, lease: FlowLease, changes: Changes, writes: Writes) {
+  constructor(clock: string, lease: FlowLease, changes: Changes, binder: Binder) {
     this.#key = `${this.#bind(lease.key)}::bigint`;
     const seq = `${this.#bind(changes.seq)}::bigint`;
-    const columns = ['updated_at', ...masked(FLOW_COLUMNS, changes.flow?.mask ?? 0)];
-    const values = [Date.now(), ...writes.flow];
+    const { flow, atoms, removed, histories } = changes;
+    const columns = ['updated_at', ...masked(FLOW_COLUMNS, flow?.mask ?? 0)];
+    const values = flow ? binder.bind([Date.now()], flow, FLOW_COLUMNS, '') : [Date.now()];
     const set = columns.map((column, i) => `${column} = ${this.#bind(values[i])}`).join(', ');
     this.#parts.push(
       `held as (update millrace_flows set seq = ${seq}, beat_at = ${clock}, ${set}
         where key = ${this.#key} and epoch = ${this.#bind(lease.epoch)} and seq = ${seq} - 1 returning 1)`,
     );
-    if (changes.removed.size > 0) this.#delete('millrace_atoms', 'name', [[...changes.removed]]);
-    this.#forget(writes);
+    if (removed.size > 0) this.#delete('millrace_atoms', 'name', [...removed]);
+    this.#forget(histories);
     this.#upsertAll(
       'millrace_atoms',
       ['name'],
       ATOM_COLUMNS,
-      writes.atoms.map(({ mask, name, cells }) => ({ mask, row: [name, ...cells] })),
+      [...atoms].map(([name, row]) => ({ mask: row.mask, row: binder.bind([name], row, ATOM_COLUMNS, name) })),
     );
     this.#upsertAll(
       'millrace_attempts',
       ['retry', 'n'],
       ATTEMPT_COLUMNS,
-      writes.attempts.map(({ mask, retry, n, cells }) => ({ mask, row: [retry, n, ...cells] })),
+      [...histories].flatMap(([retry, { rows }]) =>
+        [...rows].map(([n, row]) => ({
+          mask: row.mask,
+          row: binder.bind([retry, n], row, ATTEMPT_COLUMNS, retry, n),
+        })),
+      ),
     );
-    this.#writeLarge(writes);
+    binder.clear(changes);
+    this.#writeLarge(binder.large);
   }
 
   compile(): CompiledQuery<{ held: number }> {
@@ -75,11 +82,12 @@ class CommitStatement {
     ) as CompiledQuery<{ held: number }>;
   }
 
-  #forget({ forgotten }: Writes): void {
+  #forget(histories: ReadonlyMap<string, History>): void {
+    const forgotten = [...histories].filter(([, history]) => history.forgotten);
     if (forgotten.length === 0) return;
     const gone = this.#table([
-      ['text', forgotten.map(({ retry }) => retry)],
-      ['bigint', forgotten.map(({ n }) => n)],
+      ['text', forgotten.map(([retry]) => retry)],
+      ['bigint', forgotten.map(([, { rows }]) => rows.size)],
     ]);
     this.#parts.push(
       `${this.#name()} as (delete from millrace_attempts a using ${gone} as gone (retry, n)
@@ -88,7 +96,7 @@ class CommitStatement {
   }
 
   /** No part may touch a row that another one touches: of a value that is replaced, only what it has no more of is removed. */
-  #writeLarge({ large }: Writes): void {
+  #writeLarge(large: readonly LargeChange[]): void {
     if (large.length === 0) return;
     const gone = this.#table([
       ['text', large.map(({ atom }) => atom)],
@@ -108,7 +116,7 @@ class CommitStatement {
     if (rows.length > 0) this.#upsert('millrace_values', ['atom', 'field', 'part'], ['text', 'data'], rows);
   }
 
-  #delete(table: string, column: string, [names]: [readonly string[]]): void {
+  #delete(table: string, column: string, names: readonly string[]): void {
     this.#parts.push(
       `${this.#name()} as (delete from ${table} where flow = ${this.#key} and ${column} = any(${this.#bind(names)}::text[])
         and exists (select 1 from held))`,
@@ -120,9 +128,9 @@ class CommitStatement {
     table: string,
     key: readonly string[],
     columns: readonly string[],
-    rows: readonly { readonly mask: number; readonly row: unknown[] }[],
+    rows: readonly { readonly mask: number; readonly row: Bound[] }[],
   ): void {
-    const byMask = new Map<number, unknown[][]>();
+    const byMask = new Map<number, Bound[][]>();
     for (const { mask, row } of rows) {
       const others = byMask.get(mask);
       if (others) others.push(row);

@@ -1,12 +1,12 @@
 /** Commits to SQLite: prepared statements on a connection of their own, without anything in between. */
 import type { Connection, Statement } from '../database/index.js';
-import { masked, noteLarge, writesOf } from './cells.js';
+import { Binder, masked, noteLarge } from './cells.js';
 import { ATOM_COLUMNS, ATTEMPT_COLUMNS, type Changes, FLOW_COLUMNS } from './changes.js';
 import type { FlowLease } from './lease.js';
 
 const UNDO = 'rollback';
 
-/** How long a flow may say that it was last updated before it was, in ms. To say so with each commit is a third of its cost. */
+/** How long a flow may say that it was last updated before it was, in ms. Its row is on a page of its own, and a page is what a commit costs. */
 const FRESH = 1000;
 
 export class SqliteWriter {
@@ -39,18 +39,26 @@ export class SqliteWriter {
       // Nobody else can write now.
       const found = this.#epoch.get(key) as { epoch: number } | undefined;
       if (found?.epoch !== lease.epoch) throw lease.lose();
-      const writes = writesOf(lease, changes);
+      const { flow, atoms, removed, histories } = changes;
+      const binder = new Binder(lease);
       const isStale = now - lease.updatedAt >= FRESH || now < lease.updatedAt;
-      if (changes.flow || isStale) this.#flow(changes.flow?.mask ?? 0).run(now, ...writes.flow, key);
-      for (const name of changes.removed) {
-        this.#run('delete from millrace_atoms where flow = ? and name = ?', key, name);
+      if (flow || isStale) {
+        const bound = flow ? binder.bind([now], flow, FLOW_COLUMNS, '') : [now];
+        this.#flow(flow?.mask ?? 0).run(...bound, key);
       }
-      for (const { retry, n } of writes.forgotten) {
-        this.#run('delete from millrace_attempts where flow = ? and retry = ? and n >= ?', key, retry, n);
+      for (const name of removed) this.#run('delete from millrace_atoms where flow = ? and name = ?', key, name);
+      for (const [name, row] of atoms) {
+        this.#atom(row.mask).run(...binder.bind([key, name], row, ATOM_COLUMNS, name));
       }
-      for (const { mask, name, cells } of writes.atoms) this.#atom(mask).run(key, name, ...cells);
-      for (const { mask, retry, n, cells } of writes.attempts) this.#attempt(mask).run(key, retry, n, ...cells);
-      for (const { atom, field, value } of writes.large) {
+      for (const [retry, { forgotten, rows }] of histories) {
+        const gone = 'delete from millrace_attempts where flow = ? and retry = ? and n >= ?';
+        if (forgotten) this.#run(gone, key, retry, rows.size);
+        for (const [n, row] of rows) {
+          this.#attempt(row.mask).run(...binder.bind([key, retry, n], row, ATTEMPT_COLUMNS, retry, n));
+        }
+      }
+      binder.clear(changes);
+      for (const { atom, field, value } of binder.large) {
         this.#run('delete from millrace_values where flow = ? and atom = ? and field = ?', key, atom, field);
         if (!value) continue;
         const insert = 'insert into millrace_values (flow, atom, field, part, text, data) values (?, ?, ?, ?, ?, ?)';
@@ -58,8 +66,8 @@ export class SqliteWriter {
         for (const [i, part] of value.parts.entries()) this.#run(insert, key, atom, field, i + 1, null, part);
       }
       this.#commit.run();
-      if (changes.flow || isStale) lease.updatedAt = now;
-      noteLarge(lease, writes.large);
+      if (flow || isStale) lease.updatedAt = now;
+      noteLarge(lease, binder.large);
     } catch (error) {
       try {
         this.#connection.exec(UNDO);

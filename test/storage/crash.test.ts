@@ -12,6 +12,8 @@ import { text } from '../fixtures/storage/stored.js';
 
 /** Each point takes two processes, so all of them are tried in long runs only. */
 const long = process.env.TEST_RUNS !== undefined;
+/** How many of them in others. */
+const SOME = 12;
 
 const recorder = fileURLToPath(new URL('../fixtures/storage/recorder.js', import.meta.url));
 
@@ -94,7 +96,8 @@ async function sweep(place: () => Promise<{ url: string; remove(): Promise<void>
   assert.is(committed, COMMITS);
   assert.ok(calls > COMMITS);
   const points = hows.flatMap((how) => Array.from({ length: calls }, (_, i) => `${how}:${i + 1}`));
-  const chosen = points.filter((_, i) => long || i % 5 === 0).values();
+  const every = long ? 1 : Math.ceil(points.length / SOME);
+  const chosen = points.filter((_, i) => i % every === 0).values();
   const work = async () => {
     for (const point of chosen) {
       const { url, remove } = await place();

@@ -526,6 +526,7 @@ function databases(
     const { store, open, run } = context as typeof context & { run(statement: string): Promise<any[]> };
     await store.close();
     for (const table of ['flows', 'atoms', 'attempts', 'values']) await run(`drop table millrace_${table}`);
+    await run('alter table millrace_tasks drop column recorded');
     await run('delete from millrace_migrations where version > 1');
     await run("insert into millrace_tasks values ('t', 'type', 'pending', null, null, 1, 1, null, '', '1', 'null')");
     await using again = await open();
