@@ -1,9 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { linear, load, task } from '../../src/index.js';
 import { openStore } from '../../src/storage/index.js';
 import { newFile, plainSqlite } from '../fixtures/service/places.js';
-import { limitPages, loseAnswer } from '../fixtures/storage/failpoint.js';
+import { limitPages, loseAnswer, makeSpace } from '../fixtures/storage/failpoint.js';
 import { LONG, text } from '../fixtures/storage/stored.js';
 
 const NEW = { name: 'flow', inputs: text('{}') };
@@ -43,18 +44,53 @@ test('SQLite: a full disk is an error that says so; nothing is half written, and
   assert.is((await failure(() => lease.commit())).code, 'ERR_MILLRACE_STORE_FULL');
   // What is appended meanwhile comes after what could not be written.
   lease.atom('small', { state: 'SUCCESS' });
-  const connection = await plainSqlite(file);
-  connection.exec(
-    `pragma journal_mode = wal; delete from millrace_values where atom <> 'a${n}' and atom in ('a1', 'a2', 'a3')`,
-  );
-  connection.exec("update millrace_atoms set result = 'gone' where name in ('a1', 'a2', 'a3')");
-  connection.close();
+  makeSpace();
   lease.commit();
   const { atoms } = await lease.read();
   assert.equal([atoms.get('small')!.attempts, atoms.get('small')!.state], [n, 'SUCCESS']);
   assert.equal(atoms.get(`a${n}`)!.result, LONG);
   await small.close();
 });
+
+for (const engine of ['serial', 'parallel'] as const) {
+  test(`SQLite, ${engine}: a flow on a full disk is suspended, and goes on once there is space`, async () => {
+    limitPages(100);
+    const store = await openStore(`sqlite:${newFile()}`);
+    limitPages(0);
+    const done: string[] = [];
+    const steps = Array.from({ length: 12 }, (_, i) =>
+      task({
+        name: `step ${i}`,
+        provides: `bytes ${i}`,
+        execute() {
+          done.push(`execute ${i}`);
+          return `${i}`.repeat(50_000);
+        },
+        revert() {
+          done.push(`revert ${i}`);
+        },
+      }),
+    );
+    await using running = load(linear('fill', ...steps), { engine, record: { store, id: 'fill' } });
+    const error = await failure(() => running.run());
+    assert.is(error.code, 'ERR_MILLRACE_STORE_FULL');
+    assert.is(running.state, 'SUSPENDED');
+    const before = done.length;
+    assert.ok(before < steps.length);
+    const successes = [...(await store.read('fill')).atoms.values()].filter(({ state }) => state === 'SUCCESS');
+    assert.ok(successes.length >= before - 1 && successes.every(({ result }) => result));
+    assert.is((await failure(() => running.run())).code, 'ERR_MILLRACE_STORE_FULL');
+    makeSpace();
+    await running.run();
+    assert.is(running.state, 'SUCCESS');
+    assert.equal(
+      done,
+      steps.map((_, i) => `execute ${i}`),
+    );
+    assert.is((await store.read('fill')).state, 'SUCCESS');
+    await store.close();
+  });
+}
 
 test('SQLite: a commit that was carried out, though it seemed to fail, makes no difference the second time', async () => {
   const store = await openStore(`sqlite:${newFile()}`);
