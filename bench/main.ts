@@ -10,7 +10,7 @@ import { createPool, type Engine, load, type Pool } from 'millrace';
 import { executors, flowOf, imageImport } from './executors.js';
 import { busy, chain, fanOut, layers, randomDataflow, randomGraph, type Workload, wide } from './flows.js';
 import { byTurns, type Contender, type Timing, table, time } from './measure.js';
-import { PLACES, recorded, resumed, SQLITE } from './recordings.js';
+import { PLACES, READ, recorded, resumed, SQLITE } from './recordings.js';
 import { spin } from './tasks.js';
 
 const USAGE = `Usage: npm run bench -- [options]
@@ -226,7 +226,7 @@ function recordSuites(size: number, iterationsPerMs: number, pool: Pool): Suite[
         ],
       };
     });
-    const workload = busy('10 ms tasks', 40, iterationsPerMs * 10);
+    const workload = busy('10 ms tasks', 100, iterationsPerMs * 10);
     const ratio = [SQLITE.name, 'no record'] as const;
     const contenders = () => [unrecorded(workload), { ...recorded(workload, options, SQLITE), ratio }];
     return [...noOp, { name: `record ${kind} 10 ms tasks`, size: workload.size, contenders }];
@@ -237,7 +237,7 @@ function recordSuites(size: number, iterationsPerMs: number, pool: Pool): Suite[
 function resumeSuites(size: number): Suite[] {
   return [wide, chain].map((make): Suite => {
     const workload = make(size);
-    const contenders = () => PLACES.map((place) => resumed(workload, place));
+    const contenders = () => READ.map((place) => resumed(workload, place));
     return { name: `resume ${workload.name}`, size, contenders };
   });
 }

@@ -31,6 +31,9 @@ export const PLACES: readonly Place[] = [
   ...(postgres === undefined ? [] : [{ name: 'postgres normal', url: () => postgres }]),
 ];
 
+/** Those that differ in how they are read. */
+export const READ = PLACES.filter(({ durability }) => durability === undefined || durability === SQLITE.durability);
+
 /**
  * Runs a flow, and records it. A turn is what a user waits for: the flow is recorded as a new one, all that happens in it is, and it is
  * left. It is removed before the next turn.
