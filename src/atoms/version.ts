@@ -31,5 +31,5 @@ export function versionOf(given: string = FIRST_VERSION): string {
 }
 
 export function isSameMajor(one: string, other: string): boolean {
-  return one.split('.', 1)[0] === other.split('.', 1)[0];
+  return one === other || one.split('.', 1)[0] === other.split('.', 1)[0];
 }

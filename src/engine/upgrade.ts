@@ -35,19 +35,23 @@ export function upgradeOf(ledger: Ledger, recorded: Iterable<RecordedAtom>): Upg
     const { name, version = FIRST_VERSION } = begun;
     const task = plan.atoms[atom];
     const kind = kindOf(task);
-    const refuse = (why: string) => refused.push({ name, why: `'${name}' ${why}` });
     if (begun === row && kind !== row.kind) {
-      refuse(`has run as a ${row.kind}, and is a ${kind} now`);
+      refused.push({ name, why: `has run as a ${row.kind}, and is a ${kind} now` });
       continue;
     }
     const isChanged = !isSameMajor(version, task.version);
     const lacked = healthy && states[atom] === SUCCESS ? lackedBy(task, results[atom]) : undefined;
     if (!isChanged && lacked === undefined) continue;
     const answer = answerFor(ledger, atom);
-    if (isChanged && answer === 'fail') refuse(`has run as version ${version}, and is version ${task.version} now`);
-    else if (TO_RUN[states[atom]] === 1) renewed.push(atom);
-    else if (answer === 'rerun' && healthy) outdated.push(atom);
-    else if (lacked !== undefined) refuse(`provides ${lacked} now, which its recorded result does not have`);
+    if (isChanged && answer === 'fail') {
+      refused.push({ name, why: `has run as version ${version}, and is version ${task.version} now` });
+    } else if (TO_RUN[states[atom]] === 1) {
+      renewed.push(atom);
+    } else if (answer === 'rerun' && healthy) {
+      outdated.push(atom);
+    } else if (lacked !== undefined) {
+      refused.push({ name, why: `provides ${lacked} now, which its recorded result does not have` });
+    }
   }
   return { refused, outdated, renewed };
 }
@@ -60,7 +64,7 @@ export function upgradeOf(ledger: Ledger, recorded: Iterable<RecordedAtom>): Upg
 export function upgrade(ledger: Ledger, recorded: Iterable<RecordedAtom>): void {
   const { refused, outdated, renewed } = upgradeOf(ledger, recorded);
   if (refused.length > 0) {
-    const shown = refused.slice(0, 5).map(({ why }) => why);
+    const shown = refused.slice(0, 5).map(({ name, why }) => `'${name}' ${why}`);
     if (refused.length > shown.length) shown.push(`${refused.length - shown.length} more`);
     throw new RunError(
       'ERR_MILLRACE_VERSION_CHANGED',

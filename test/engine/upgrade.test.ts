@@ -1,4 +1,7 @@
 /** Recorded flows that go on with other code than that which began them. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import {
   type Attempt,
@@ -198,6 +201,27 @@ overEveryEngine((test, options) => {
     );
     assert.is(atoms.get('b')!.result, undefined);
     assert.equal((await resumed(store, options, upgraded())).ran, ['b', 'c']);
+  });
+
+  test('what is rerun has another key', async () => {
+    const keys: string[] = [];
+    const make = (version: string, suspends: boolean) => (shop: Shop) => {
+      const note = (name: string, code: string) =>
+        task({
+          name,
+          version: code,
+          execute: (_, context) => {
+            keys.push(context.idempotencyKey);
+            if (suspends && name === 'b') shop.engine!.suspend();
+          },
+        });
+      return linear('f', note('a', version), note('b', '1'), note('c', '1')).with({ onVersionChange: 'rerun' });
+    };
+    await using store = await openStore('memory:');
+    const shop = new Shop();
+    await shop.run(store, make('1', true)(shop), options);
+    await resumed(store, options, make('2', false));
+    assert.equal([keys.length, new Set(keys).size], [5, 5]);
   });
 
   test("'rerun' leaves alone what does not depend on it", async () => {
@@ -503,6 +527,21 @@ async function failureOf(name: string) {
   await shop.run(store, linear('f', shop.step(name, { fails: true })), { engine: 'serial' });
   return (await store.read(id)).atoms.get(name)!.failure!;
 }
+
+once('the version of what was interrupted is recorded anew in a database', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-'));
+  try {
+    await using store = await openStore(`sqlite:${join(folder, 'flows.db')}`);
+    await abandoned(store, { a: { state: 'RUNNING', version: '3.0' }, b: { state: 'RUNNING' } });
+    const { state } = await resumed(store, { engine: 'serial' }, (shop) =>
+      linear('f', shop.step('a'), shop.step('b', { version: '2.1' })).with({ onVersionChange: 'rerun' }),
+    );
+    const { atoms } = await store.read(id);
+    assert.equal([state, atoms.get('a')!.version, atoms.get('b')!.version], ['SUCCESS', undefined, '2.1']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 once('of many tasks that have changed only some are named', async () => {
   await using store = await openStore('memory:');
