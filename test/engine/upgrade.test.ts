@@ -371,7 +371,7 @@ overEveryEngine((test, options) => {
       b: { state: 'REVERTED', failure: await failureOf('bad') },
     });
     const lease = await store.acquire(id);
-    lease.flow({ notes: stored({ rollbacks: [], verdict: null, reverting: true, givenUp: [] }) });
+    lease.flow({ notes: stored({ verdict: null, reverting: true }) });
     await lease.commit();
     await lease.release();
     const { ran, result } = await resumed(store, options, (shop) => linear('f', shop.step('a')));
@@ -404,13 +404,12 @@ overEveryEngine((test, options) => {
     await using store = await openStore('memory:');
     await abandoned(store, {
       a: { state: 'SUCCESS', order: 1 },
-      r: { kind: 'retry', state: 'SUCCESS', order: 2 },
+      r: { kind: 'retry', state: 'SUCCESS', order: 2, notes: stored({ retryAfter: 0 }) },
       b: { state: 'REVERTED' },
       bad: { state: 'REVERTED', failure: await failureOf('bad') },
     });
     const lease = await store.acquire(id);
     lease.attempt('r', 0, { value: stored(1), failures: stored({}) });
-    lease.flow({ notes: stored({ rollbacks: [['r', 0]], reverting: false, givenUp: [] }) });
     await lease.commit();
     await lease.release();
     const { ran, result, state } = await resumed(store, options, (shop) =>
