@@ -30,7 +30,7 @@ export function upgradeOf(ledger: Ledger, recorded: Iterable<RecordedAtom>): Upg
   for (const row of recorded) {
     const atom = numberOf(plan, row.name);
     if (atom < 0) continue;
-    const begun = hasBegun(row) ? row : changedElement(ledger, atom);
+    const begun = stands(row) ? row : changedElement(ledger, atom);
     if (begun === undefined) continue;
     const { name, version = FIRST_VERSION } = begun;
     const task = plan.atoms[atom];
@@ -78,7 +78,7 @@ export function upgrade(ledger: Ledger, recorded: Iterable<RecordedAtom>): void 
 }
 
 /** Whether something stands that the code of an atom has done. */
-function hasBegun({ state }: RecordedAtom): boolean {
+function stands({ state }: RecordedAtom): boolean {
   return state !== 'PENDING' && state !== 'IGNORE' && state !== 'REVERTED';
 }
 
@@ -87,7 +87,7 @@ function changedElement({ plan, left }: Ledger, atom: number): RecordedAtom | un
   const { region, version } = plan.atoms[atom];
   if (region === undefined || region.kind === 'dynamic') return undefined;
   const rows = left.get(atom)?.recorded.atoms.get(nameOf(plan, atom));
-  return rows?.find((row) => hasBegun(row) && !isSameMajor(row.version ?? FIRST_VERSION, version));
+  return rows?.find((row) => stands(row) && !isSameMajor(row.version ?? FIRST_VERSION, version));
 }
 
 /** Whether nothing is being reverted, here or around. */
@@ -103,17 +103,18 @@ function answerFor({ plan, region, outer }: Ledger, atom: number): OnVersionChan
   return outer === undefined ? 'fail' : answerFor(outer, numberOf(outer.plan, region!));
 }
 
-/** Some atoms, and all that come after them and have run, or have begun to. */
+/** Some atoms, and all that come after them and have run, or have begun to: that was with values which do not count any more. */
 function withDependents(ledger: Ledger, atoms: readonly number[]): number[] {
-  const { plan, states } = ledger;
+  const { plan, states, left } = ledger;
   const { start, to } = plan.successors;
+  const hasBegun = (atom: number) => states[atom] !== PENDING || left.has(atom) || ledger.attemptOf(atom) > 1;
   const found: number[] = [];
   const seen = new Uint8Array(plan.nodes);
   const open = [...atoms];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
     if (seen[node] === 1) continue;
     seen[node] = 1;
-    if (node < plan.size && (states[node] !== PENDING || ledger.attemptOf(node) > 1)) found.push(node);
+    if (node < plan.size && hasBegun(node)) found.push(node);
     for (let e = start[node]; e < start[node + 1]; e++) open.push(to[e]);
   }
   return found;

@@ -498,6 +498,29 @@ overEveryEngine((test, options) => {
     assert.is((await store.read(id)).atoms.get('all[0]')!.version, '2.0');
   });
 
+  test('what was under way with the values of another version begins anew', async () => {
+    await using store = await openStore('memory:');
+    await abandoned(store, {
+      numbers: { state: 'SUCCESS', order: 1, result: stored([7, 8, 9, 10]), version: '0.9' },
+      all: { kind: 'region', state: 'PENDING' },
+      'all[0]': { parent: 'all', state: 'SUCCESS', order: 1, result: stored('7 by 1') },
+      'all[3]': { parent: 'all', state: 'RUNNING', attempts: 1 },
+      note: { state: 'RUNNING', attempts: 1 },
+    });
+    const told: string[] = [];
+    const { result } = await resumed(store, options, (next) => {
+      const note = task({
+        name: 'note',
+        execute: (_, { attempt, idempotencyKey }) => told.push(`${attempt} ${idempotencyKey}`),
+      });
+      return linear('f', ...list('1', next, false), note).with({ onVersionChange: 'rerun' });
+    });
+    assert.equal(result.all, ['0 by 1', '1 by 1', '2 by 1']);
+    assert.equal(told, ['1 flow/note/1']);
+    const left = ['all', 'all[0]', 'all[1]', 'all[2]', 'note', 'numbers'];
+    assert.equal([...(await store.read(id)).atoms.keys()].sort(), left);
+  });
+
   test('what a region has built is refused when its turn comes, and the flow is suspended', async () => {
     const make = (version: string) => (shop: Shop) =>
       linear(
