@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import fc from 'fast-check';
 import {
   type Attempt,
   dynamic,
@@ -564,6 +565,49 @@ once('the version of what was interrupted is recorded anew in a database', async
     rmSync(folder, { recursive: true });
   }
 });
+
+/** Random graphs: for each task those before it that it requires. With it, which tasks have another version, and which one suspends. */
+const graphs = fc.integer({ min: 1, max: 9 }).chain((size) =>
+  fc.record({
+    requires: fc.tuple(
+      ...Array.from({ length: size }, (_, n) => fc.subarray(Array.from({ length: n }, (_, at) => at))),
+    ),
+    changed: fc.subarray(Array.from({ length: size }, (_, n) => n)),
+    suspends: fc.integer({ min: 0, max: size - 1 }),
+  }),
+);
+
+once(
+  'a flow that is run again where its code has changed comes to the same as one that never had other code',
+  async () => {
+    const name = (n: number) => `t${n}`;
+    await fc.assert(
+      fc.asyncProperty(graphs, async ({ requires, changed, suspends }) => {
+        const make = (upgraded: boolean, suspendAt: number) => (shop: Shop) => {
+          const steps = requires.map((before, n) => {
+            const version = upgraded && changed.includes(n) ? '2.0' : '1.0';
+            return shop.step(name(n), { version, requires: before.map(name), suspends: n === suspendAt });
+          });
+          return linear('f', graph('g', steps), shop.step('end')).with({ onVersionChange: 'rerun' });
+        };
+        const options = { engine: 'serial' } as const;
+        await using store = await openStore('memory:');
+        const first = new Shop();
+        await first.run(store, make(false, suspends)(first), options);
+        const { ran, result } = await resumed(store, options, make(true, -1));
+        const fresh = new Shop();
+        assert.equal(result, await load(make(true, -1)(fresh) as any, options).run());
+        const isDue: boolean[] = [];
+        for (const [n, before] of requires.entries()) {
+          isDue.push(!first.ran.includes(name(n)) || changed.includes(n) || before.some((at) => isDue[at]));
+        }
+        const due = [...requires.keys()].filter((n) => isDue[n]).map(name);
+        assert.equal(sorted(ran), sorted([...due, 'end']));
+      }),
+      { numRuns: Number(process.env.TEST_RUNS || 200) },
+    );
+  },
+);
 
 once('of many tasks that have changed only some are named', async () => {
   await using store = await openStore('memory:');
