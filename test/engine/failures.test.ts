@@ -31,6 +31,18 @@ overEveryKind((test, options, tasks) => {
     assert.is(engine.state, 'REVERTED');
   });
 
+  test('an engine tells what its flow has failed with, until it begins anew', async () => {
+    const engine = load(linear('f', five, woot), options);
+    assert.is(engine.failure, undefined);
+    const error = await rejection(engine.run());
+    assert.is(engine.failure, error);
+    engine.reset();
+    assert.is(engine.failure, undefined);
+    const good = load(five, options);
+    await good.run();
+    assert.is(good.failure, undefined);
+  });
+
   test('a failed flow reverts in the reverse order of completion', async () => {
     const inner = linear('inner', five.with({ name: 'b' }), five.with({ name: 'c' }));
     const engine = load(linear('f', five.with({ name: 'a' }), inner, woot), options);
