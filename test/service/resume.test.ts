@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   beginTask,
   createTaskService,
@@ -246,5 +247,37 @@ for (const [where, type] of Object.entries({ 'a step': 'goes-on', 'a revert': 't
     assert.equal(deeds(file), [...before, ...again]);
   });
 }
+
+/** What may be done while processes are killed: each step again until it has ended, and none after one that follows it. */
+const possible: Readonly<Record<string, { status: string; deeds: RegExp }>> = {
+  'goes-on': { status: 'success', deeds: /^(first;)+(second begins;|second;)*second;(third;)+$/ },
+  'turns-back': {
+    status: 'failure',
+    deeds:
+      /^(first;)+(second;)+(third fails;)+(second begins to be reverted;|second is reverted;)+(first is reverted;)+$/,
+  },
+};
+const kills = process.env.TEST_RUNS ? 60 : 6;
+
+const killedOften = async ({ options, file, open }: Place) => {
+  const tasks = Object.keys(possible).flatMap((type) => [0, 1, 2].map((i) => ({ type, file: `${file}-${type}-${i}` })));
+  for (const { file } of tasks) writeFileSync(`${file}.go`, '');
+  let program = new Program(options, 'open', ...tasks.map(({ type, file }) => `submit ${type} ${file}`));
+  const ids: string[] = [];
+  for (const _ of tasks) ids.push(await program.says('submit'));
+  for (let kill = 0; kill < kills; kill++) {
+    await sleep(Math.random() * 50);
+    await program.kill();
+    program = new Program(options, 'open');
+    if (kill % 3 > 0) await program.says('open');
+  }
+  await program.kill();
+  await using last = await open();
+  for (const [i, { type, file }] of tasks.entries()) {
+    assert.is((await last.finished(ids[i])).status, possible[type].status);
+    assert.match(`${deeds(file).join(';')};`, possible[type].deeds);
+  }
+};
+claim('however often its process is killed, each task ends as it should', killedOften, resuming.slice(1));
 
 test.run();
