@@ -68,7 +68,7 @@ export class RecordedRun {
         } catch (error) {
           if (run.state !== 'SUSPENDED') throw error;
           if (isLost(error)) throw suspended(this.#task, signal.aborted ? signal.reason : error);
-          await this.#wait(error);
+          await this.#outlast(error);
           continue;
         }
         throw suspended(this.#task, signal.reason);
@@ -96,13 +96,14 @@ export class RecordedRun {
         await run.open?.();
         return;
       } catch (error) {
-        if (!isMillraceError(error) || !PASSING.includes(error.code)) throw this.#resumed ? explained(error) : error;
-        await this.#wait(error);
+        await this.#outlast(error);
       }
     }
   }
 
-  async #wait(error: unknown): Promise<void> {
+  /** Waits before it is tried again what failed with an error, if that is of any use. @throws if not */
+  async #outlast(error: unknown): Promise<void> {
+    if (!isMillraceError(error) || !PASSING.includes(error.code)) throw this.#resumed ? explained(error) : error;
     const { signal, logger } = this.#host;
     const { id, type } = this.#task;
     logger.error?.(withError(`Task ${id} (${type}) waits: its flow cannot be recorded`, error));

@@ -10,13 +10,14 @@ import {
   type FlowSetup,
   TaskExecutor,
   type TaskServiceOptions,
+  type TaskType,
 } from 'millrace/service';
 import { openStore, type Store } from 'millrace/storage';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { FlowStore, Lease } from '../../src/engine/recording.js';
 import { FaultyRepository } from '../fixtures/service/faulty.js';
-import { deeds, hasChanged, resumedTypes } from '../fixtures/service/resumed.js';
+import { deeds, hasChanged, hasChangedWithin, resumedTypes } from '../fixtures/service/resumed.js';
 import { resuming } from './executors.js';
 import { hurry } from './hurry.js';
 
@@ -204,15 +205,18 @@ test('a task goes on when its flow was taken away from it', async () => {
   assert.equal(deeds(file), ['first', 'second begins', 'second', ...done]);
 });
 
-for (const [what, { types, message }] of Object.entries({
+for (const [what, { type = 'goes-on', types, message }] of Object.entries({
   'of which a step has another major version': { types: [hasChanged], message: 'its flow has changed' },
+  'of which a nested step has another major version': {
+    ...{ type: 'nests', types: [hasChangedWithin], message: 'its flow has changed' },
+  },
   'whose type is gone': { types: [], message: 'its type is not known any more' },
-})) {
+} as Record<string, { type?: string; types: TaskType[]; message: string }>)) {
   test(`a suspended task ${what} fails, says why, and is left as it is recorded`, async () => {
     const { store, file, open } = await inMemory();
     rmSync(`${file}.go`);
     const service = await open({ abortGrace: 0 });
-    const { id } = await service.submit('goes-on', { file });
+    const { id } = await service.submit(type, { file });
     while (deeds(file).length < 2) await sleep(1);
     await service.close({ timeout: 0 });
     writeFileSync(`${file}.go`, '');
