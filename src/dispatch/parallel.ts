@@ -68,22 +68,24 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     if (this.#broken) this.#doWithout(this.#broken);
     this.#pool.offer();
     const { journal } = this.#scheduler.ledger;
-    while (stepped || !this.#budget.spend()) {
+    let started = false;
+    while (stepped ? !started : !this.#budget.spend()) {
       const atom = journal ? this.#takeAdmitted() : this.#scheduler.take('here');
       if (atom < 0) break;
       this.#here.start(atom);
-      if (stepped) break;
+      started = true;
     }
-    if (journal) this.#admit(journal);
+    // A step is one atom: when it is over nothing else is about to begin.
+    if (journal && !(stepped && started)) this.#admit(journal, stepped ? 1 : MOST_ADMITTED);
     if (!stepped) this.#pool.offer();
     journal?.soon();
   }
 
   /** Records that what is ready to run here begins; it does once that is durable. */
-  #admit(journal: Journal): void {
+  #admit(journal: Journal, most: number): void {
     const scheduler = this.#scheduler;
     const atoms: number[] = [];
-    while (atoms.length < MOST_ADMITTED) {
+    while (atoms.length < most) {
       const atom = scheduler.take('here');
       if (atom < 0) break;
       atoms.push(atom);

@@ -232,13 +232,14 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
         suspend(yield 'SCHEDULING');
         settled = false;
         const { ended } = scheduler;
-        run.step();
+        await run.stepThrough();
         suspend(yield 'WAITING');
         // When nothing runs, either all that was started has ended at once, or there is no free thread yet.
         const waiting = scheduler.running > 0 || run.over || (scheduler.ended === ended && !scheduler.idle);
         if (waiting && run.ending === undefined && !settled) await new Promise<void>((resolve) => (wake = resolve));
         suspend(yield 'ANALYZING');
         run.conclude();
+        if (run.over) await run.toEnd();
       }
       yield run.ending;
     } catch (error) {
@@ -478,16 +479,15 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     if (run.ending !== undefined) return;
     if (run.stopped !== undefined) {
       // What an abort has stopped is reverted, whether or not anyone looks on.
-      const ended = new Promise<unknown>((resolve) => run.onEnded(resolve));
       run.drive();
-      await ended;
+      await run.toEnd();
       return;
     }
     this.suspend();
     run.step(); // takes back what has not started
     await run.drain();
     if (!run.over) run.end(ending ?? run.scheduler.conclude() ?? 'SUSPENDED');
-    if (run.ending === undefined) await new Promise<unknown>((resolve) => run.onEnded(resolve));
+    await run.toEnd();
   }
 
   #toStart(): void {

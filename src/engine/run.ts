@@ -48,6 +48,11 @@ export class Run {
     this.#ended.push(listener);
   }
 
+  /** Waits until the run has come to its end. */
+  async toEnd(): Promise<void> {
+    if (this.ending === undefined) await new Promise<unknown>((resolve) => this.onEnded(resolve));
+  }
+
   /** Lets the run go on by itself. Tasks on this thread keep the caller's `AsyncLocalStorage`. */
   drive(): void {
     if (this.#driven) return;
@@ -61,6 +66,18 @@ export class Run {
   /** Starts what can be started now, in a run that goes step by step. */
   step(): void {
     if (!this.over) this.#dispatcher.pump(true);
+  }
+
+  /** As `step()`, and waits until that has been done: that an atom starts must be durable, if the run is recorded. */
+  async stepThrough(): Promise<void> {
+    const { scheduler } = this;
+    const journal = this.#journal;
+    const { ended } = scheduler;
+    this.step();
+    while (journal?.open && !this.over && scheduler.held > 0 && scheduler.running === 0 && scheduler.ended === ended) {
+      await new Promise<void>((resolve) => journal.start(() => resolve()));
+      this.step();
+    }
   }
 
   /** Ends the run, or turns it round, if there is nothing left to do. */
