@@ -27,8 +27,9 @@ export class Ahead {
   announce(atom: number): void {
     const ledger = this.#ledger;
     const { journal } = ledger;
-    this.#count = performance.now() - this.#began < TARGET ? Math.min(MOST, this.#count * 2) : 1;
-    journal!.retractAll(ledger);
+    // Something else has come up: it may do so again.
+    const foreseen = journal!.retractAll(ledger) === 0;
+    this.#count = foreseen && performance.now() - this.#began < TARGET ? Math.min(MOST, this.#count * 2) : 1;
     journal!.announce(ledger, atom);
     if (this.#count > 1 && !ledger.reverts(atom)) this.#announceNext(atom);
   }

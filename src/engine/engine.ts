@@ -237,6 +237,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
         // When nothing runs, either all that was started has ended at once, or there is no free thread yet.
         const waiting = scheduler.running > 0 || run.over || (scheduler.ended === ended && !scheduler.idle);
         if (waiting && run.ending === undefined && !settled) await new Promise<void>((resolve) => (wake = resolve));
+        await run.settle();
         suspend(yield 'ANALYZING');
         run.conclude();
         if (run.over) await run.toEnd();

@@ -120,9 +120,11 @@ export class Journal {
     this.#append(nameOf(ledger.plan, atom), { state, attempts });
   }
 
-  /** None of the atoms of a flow that are recorded as begun will, now. */
-  retractAll(ledger: Ledger): void {
-    for (const { ledger: one, atom } of [...this.#announced.values()]) if (one === ledger) this.retract(one, atom);
+  /** None of the atoms of a flow that are recorded as begun will, now. Returns how many there were. */
+  retractAll(ledger: Ledger): number {
+    const announced = [...this.#announced.values()].filter((one) => one.ledger === ledger);
+    for (const { atom } of announced) this.retract(ledger, atom);
+    return announced.length;
   }
 
   /** Values were injected: all of them so far. */

@@ -68,16 +68,26 @@ export class Run {
     if (!this.over) this.#dispatcher.pump(true);
   }
 
-  /** As `step()`, and waits until that has been done: that an atom starts must be durable, if the run is recorded. */
+  /** As `step()`, and waits until what was to start has: in a recorded run, that it does must be durable. */
   async stepThrough(): Promise<void> {
     const { scheduler } = this;
-    const journal = this.#journal;
     const { ended } = scheduler;
     this.step();
-    while (journal?.open && !this.over && scheduler.held > 0 && scheduler.running === 0 && scheduler.ended === ended) {
-      await new Promise<void>((resolve) => journal.start(() => resolve()));
+    while (await this.settle()) {
+      if (scheduler.held === 0 || scheduler.running > 0 || scheduler.ended > ended) return;
       this.step();
     }
+  }
+
+  /** Waits until all that has happened is durable, and told. Returns whether there was something that was not. */
+  async settle(): Promise<boolean> {
+    const journal = this.#journal;
+    if (!journal?.open || this.over || this.broken) return false;
+    await new Promise<void>((resolve) => {
+      journal.start(() => resolve());
+      journal.commit();
+    });
+    return true;
   }
 
   /** Ends the run, or turns it round, if there is nothing left to do. */
