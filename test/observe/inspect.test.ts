@@ -86,13 +86,13 @@ test('a graph shows its links, in the order in which they were made', () => {
 });
 
 test('a link with a decider shows the name of the decider, and its depth', () => {
-  const isLarge = () => true;
+  const isTall = () => true;
   const flow = graph('flow', a, b, c)
-    .link(a, b, { decider: isLarge, depth: 'flow' })
+    .link(a, b, { decider: isTall, depth: 'flow' })
     .link(b, c, { decider: () => true });
   assert.is(
     inspect(flow, { depth: -1 }),
-    "Flow 'flow' (graph, 3 items; links a -> b if isLarge [flow], b -> c if decider [all])",
+    "Flow 'flow' (graph, 3 items; links a -> b if isTall [flow], b -> c if decider [all])",
   );
 });
 
