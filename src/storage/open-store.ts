@@ -19,6 +19,9 @@ export interface StoreOptions {
   readonly silence?: number | undefined;
 }
 
+/** The longest time that a timer can be set to. */
+const LONGEST = 2 ** 31 - 1;
+
 const LEVELS: readonly unknown[] = ['full', 'normal', 'none'] satisfies Durability[];
 
 /**
@@ -32,6 +35,10 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
   const { durability = 'normal', patience = 30_000, silence = 30_000 } = options;
   if (!LEVELS.includes(durability)) {
     throw new ArgumentError(`durability must be one of ${LEVELS.join(', ')}; received ${received(durability)}`);
+  }
+  for (const [option, ms] of Object.entries({ patience, silence })) {
+    if (typeof ms === 'number' && ms >= 1 && ms <= LONGEST) continue;
+    throw new ArgumentError(`${option} must be a number of ms from 1 to ${LONGEST}; received ${received(ms)}`);
   }
   if (url === 'memory:') return new MemoryStore();
   // Not the URL itself, as it may have a password.

@@ -60,14 +60,18 @@ for (const [moduleResolution, module] of [
   ['nodenext', 'nodenext'],
   ['bundler', 'esnext'],
 ] as const) {
-  test(`the declarations of the service hold by themselves, with the module resolution ${moduleResolution}`, () => {
+  test(`the declarations of the service, and of storage, hold by themselves, with the module resolution ${moduleResolution}`, () => {
     const use = `
       import { MemoryTaskRepository, type TaskRecord, type TaskService } from 'millrace/service';
+      import { atomTree, decodeStored, openStore, type RecordedFlow, type Store } from 'millrace/storage';
       export const repository = new MemoryTaskRepository();
       export async function resultOf(service: TaskService, id: string): Promise<TaskRecord['result']> {
         const { result, expiresAt } = await service.finished(id, { signal: AbortSignal.timeout(1000) });
         return expiresAt === null ? null : result;
       }
+      const store: Store = await openStore('memory:', { durability: 'full' });
+      export const flow: RecordedFlow = await store.read('id');
+      export const values = atomTree(flow).map(({ atom }) => atom.result && decodeStored(atom.result));
     `;
     assert.is(check(`types-${moduleResolution}`, use, { module, moduleResolution }), '');
   });

@@ -189,6 +189,14 @@ test('a URL or an option that is malformed is refused', async () => {
   }
   const error = await failure(() => openStore('memory:', { durability: 'strict' as never }));
   assert.match(error.message, 'durability must be one of full, normal, none');
+  for (const wrong of [0, -1, Number.NaN, '5', 2 ** 31]) {
+    const { code, message } = await failure(() => openStore('memory:', { silence: wrong as never }));
+    assert.is(code, 'ERR_MILLRACE_INVALID_ARG');
+    assert.match(message, 'silence must be a number of ms from 1');
+  }
+  const secret = await failure(() => openStore('mysql://me:secret@host/db'));
+  assert.match(secret.message, "received 'mysql:...'");
+  assert.not.match(secret.message, 'secret');
 });
 
 test.run();
