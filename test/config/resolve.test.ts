@@ -243,9 +243,8 @@ test('the limits of each option are allowed', () => {
   for (const task of [
     { executor: 'A', timeToLive: 0, database: 'sqlite:x', concurrency: 1, plugins: ['./a', 'file:///a.js'] },
     { timeToLive: 0.25, database: 'postgresql://', concurrency: Infinity },
-    { recovery: 'resume', durability: 'full' } as const,
-    { timeToLive: Infinity, database: 'sqlite::memory:' },
-  ]) {
+    { timeToLive: Infinity, database: 'sqlite::memory:', recovery: 'resume', durability: 'full' },
+  ] as const) {
     const { executor = 'taskflow', database = '', timeToLive } = task;
     const config = resolve({ options: { task }, available });
     assert.equal(
