@@ -37,6 +37,7 @@ const STATES = new Map<string, number>(TASK_STATES.map((name, state) => [name, s
 
 /** Puts what was recorded of a flow into an empty ledger. `stops`: whether nothing else starts in a flow that has failed. */
 export function restore(ledger: Ledger, flow: RecordedFlow, stops: boolean): void {
+  ledger.turns = undefined; // those that were recorded count
   const atoms = new Map<string | undefined, RecordedAtom[]>();
   for (const row of flow.atoms.values()) {
     const siblings = atoms.get(row.parent);

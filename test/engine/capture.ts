@@ -29,6 +29,14 @@ export async function rejection(promise: Promise<unknown>): Promise<any> {
   return error;
 }
 
+/** The code of the error that a promise rejects with; `undefined`: it does not. */
+export async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
+  return promise.then(
+    () => undefined,
+    ({ code }) => code ?? 'none',
+  );
+}
+
 /** A promise and what settles it. */
 export function promised<T = void>() {
   let resolve!: (value: T) => void;
