@@ -5,7 +5,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type EngineUnderTest, engines } from '../engines.js';
 import { readChronicle } from '../fixtures/atoms/fated.js';
-import { type Built, build, type RandomFailing, randomFailing, sketch, tamed } from '../reference/random-resolution.js';
+import { type Built, build } from '../reference/build.js';
+import { type RandomFailing, randomFailing, sketch, tamed } from '../reference/random-resolution.js';
 import { type Atom, type LinkSpec, Order, Resolution } from '../reference/resolution.js';
 
 const numRuns = Number(process.env.TEST_RUNS || 300);

@@ -1,25 +1,14 @@
-/** Random flows in which much fails: their plain description, and the flow of the library that it describes. */
+/** Random flows in which much fails, as plain descriptions. */
 import fc from 'fast-check';
-import * as millrace from 'millrace';
-import {
-  execute as carryOut,
-  type Fails,
-  fated,
-  makeChronicle,
-  OPTIONAL,
-  REQUIRED,
-  revert,
-} from '../fixtures/atoms/fated.js';
+import { type Fails, REQUIRED } from '../fixtures/atoms/fated.js';
 import {
   type Atom,
-  attemptValue,
   type Decision,
   type Depth,
   type FlowSpec,
   type ItemSpec,
   Order,
   type Policy,
-  question,
   type RetrySpec,
   type TaskSpec,
 } from './resolution.js';
@@ -292,94 +281,6 @@ function complete<T extends ItemSpec>(item: T): T {
 /** Controllers that have nothing to try fail. */
 function filled<T extends RetrySpec>(retry: T): T {
   return 'values' in retry && retry.values.length === 0 ? { ...retry, values: [1] } : retry;
-}
-
-/** A flow as it can be loaded, and what it writes down. */
-export interface Built {
-  readonly flow: millrace.FlowItem;
-  readonly inputs: Record<string, unknown>;
-  readonly chronicle: Int32Array;
-  /** What deciders were asked, and with which results. */
-  readonly asked: string[];
-}
-
-export function build(root: FlowSpec): Built {
-  const { atoms } = new Order(root);
-  const index = new Map(atoms.map(({ name }, at) => [name, at]));
-  const chronicle = makeChronicle(atoms.length);
-  const asked: string[] = [];
-  const inputs: Record<string, unknown> = {};
-
-  /** @param attached whether it stands for itself, as an atom with a name */
-  const retryOf = (spec: RetrySpec, attached: boolean): any => {
-    const { times, forEach, parameterizedForEach, alwaysRevert, alwaysRevertAll, retry } = millrace as any;
-    const named = attached && spec.provides ? { provides: spec.name } : {};
-    if (spec.kind === 'alwaysRevert') return spec.revertAll ? alwaysRevertAll() : alwaysRevert();
-    if (spec.kind === 'times') {
-      const { attempts, revertAll, hopeless } = spec;
-      return times(attempts, { ...named, revertAll, ...(hopeless ? { retryIf: () => false } : {}) });
-    }
-    if (spec.kind === 'forEach') {
-      const { values, revertAll } = spec;
-      if (!attached || !spec.parameterized) return forEach(values, { ...named, revertAll });
-      inputs[`values of ${spec.name}`] = values;
-      return parameterizedForEach({ ...named, values: `values of ${spec.name}`, revertAll });
-    }
-    let decided = 0;
-    const onFailure = () => {
-      const decision = spec.decisions[decided++] ?? 'REVERT';
-      if (decision === 'throw') throw new Error(`${spec.name} cannot decide`);
-      if (decision === 'nonsense') return 'PERHAPS';
-      return decision === 'LATER' ? { retryAfter: 0 } : decision;
-    };
-    const execute = (history: { length: number }) => attemptValue(spec, history.length + 1);
-    if (!attached) return retry({ execute, onFailure });
-    const { name, fails, revertFails } = spec;
-    const fate = { task: name, index: index.get(name)!, fails, revertFails, asynchronous: false, chronicle };
-    return retry({
-      ...named,
-      requires: spec.requires,
-      execute: (history: { length: number }) => carryOut({ fate }, () => execute(history)),
-      revert: () => revert({ fate }),
-      onFailure,
-    });
-  };
-
-  const buildItem = (spec: ItemSpec): any => {
-    if (spec.kind === 'task') {
-      const { name, requires, optional, priority, mayFail, retry, fails, revertFails, asynchronous } = spec;
-      const params = [...REQUIRED.slice(0, requires.length), ...OPTIONAL.slice(0, optional.length)];
-      const names = [...requires, ...optional];
-      return fated(spec.travels, requires.length, optional.length).with({
-        ...{ name, priority, provides: name },
-        ...(mayFail ? { mayFail } : {}),
-        ...(retry ? { retry: retryOf(retry, false) } : {}),
-        rebind: Object.fromEntries(params.map((param, i) => [param, names[i]])),
-        inject: { fate: { task: name, index: index.get(name)!, fails, revertFails, asynchronous, chronicle } },
-      });
-    }
-    const items = spec.items.map(buildItem);
-    const flow = () => {
-      if (spec.kind === 'linear') return millrace.linear(spec.name, items);
-      if (spec.kind === 'unordered') return millrace.unordered(spec.name, items);
-      return spec.links.reduce(
-        (made: any, link) => {
-          let count = 0;
-          const decider = (history: Record<string, unknown>) => {
-            const answer = link.answers[Math.min(count++, link.answers.length - 1)];
-            asked.push(question(spec, link, history));
-            if (answer === 'throw') throw new Error(`${spec.name} cannot decide`);
-            return answer === 'yes';
-          };
-          const options = link.answers.length > 0 ? [{ decider, depth: link.depth }] : [];
-          return made.link(items[link.from], items[link.to], ...options);
-        },
-        millrace.graph(spec.name, items),
-      );
-    };
-    return spec.retry ? (flow() as any).with({ retry: retryOf(spec.retry, true) }) : flow();
-  };
-  return { flow: buildItem(root), inputs, chronicle, asked };
 }
 
 /** A flow in few words, for a report. */

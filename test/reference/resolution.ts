@@ -21,6 +21,8 @@ export type RetrySpec = { readonly name: string; readonly provides: boolean } & 
       readonly kind: 'custom';
       /** What it decides when it is asked, one after the other; in the end `REVERT`. */
       readonly decisions: readonly Decision[];
+      /** Whether it has one for each attempt instead, however often it is asked. */
+      readonly byAttempt?: boolean;
       /** An atom of which it requires the value. */
       readonly requires: readonly string[];
       readonly fails: Fails;
@@ -494,7 +496,7 @@ export class Resolution {
     atom.decisions++;
     if (retry.kind === 'alwaysRevert') return retry.revertAll ? 'REVERT_ALL' : 'REVERT';
     if (retry.kind === 'custom') {
-      const decision = retry.decisions[atom.decisions - 1] ?? 'REVERT';
+      const decision = retry.decisions[(retry.byAttempt ? atom.history.length : atom.decisions) - 1] ?? 'REVERT';
       return decision === 'LATER' ? 'RETRY' : decision === 'nonsense' ? 'throw' : decision;
     }
     const most = retry.kind === 'times' ? retry.attempts : retry.values.length;
