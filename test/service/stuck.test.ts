@@ -34,7 +34,7 @@ const folder = mkdtempSync(join(tmpdir(), 'millrace-stuck-'));
 test.after(() => rmSync(folder, { recursive: true }));
 
 const few = executors.filter(({ name }) => !name.includes('2 workers'));
-const all = [...few, ...resuming];
+const all = [...few, ...resuming.slice(0, 1)];
 
 /** Where flows are recorded, if they are. */
 async function storeOf({ task }: ExecutorOptions): Promise<Pick<TaskServiceOptions, 'store'>> {
