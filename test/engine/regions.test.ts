@@ -308,8 +308,8 @@ overEveryKind((test, options, tasks) => {
   });
 
   test('a flow that is suspended while a region is reverted goes on reverting it', async () => {
-    // More than can be on their way to threads at once.
-    const list = Array.from({ length: 30 }, (_, n) => n);
+    // More than can be on their way to threads at once, or begin together.
+    const list = Array.from({ length: 300 }, (_, n) => n);
     const engine = loadIt(linear('f', over(double), woot), { ...options, inputs: { list } });
     const suspend = ({ name, state }: { name: string; state: string }) => {
       if (!name.startsWith('double[') || state !== 'REVERTED') return;
@@ -320,10 +320,10 @@ overEveryKind((test, options, tasks) => {
     await engine.run();
     assert.is(engine.state, 'SUSPENDED');
     assert.is(engine.storage.getTaskState('double'), 'SUCCESS');
-    assert.ok(statesOf(engine, 'double', 30).includes('SUCCESS'));
+    assert.ok(statesOf(engine, 'double', 300).includes('SUCCESS'));
     assert.is((await rejection(engine.run())).message, 'Woot!');
     assert.is(engine.state, 'REVERTED');
-    assert.ok(statesOf(engine, 'double', 30).every((state) => state === 'REVERTED'));
+    assert.ok(statesOf(engine, 'double', 300).every((state) => state === 'REVERTED'));
   });
 
   test('what a suspended region has done is reverted when the next run does not come back to it', async () => {
@@ -520,7 +520,7 @@ overEveryEngine((test, options) => {
   });
 
   test('what cannot be sent to an element is a failure of that element', async () => {
-    if (options.engine === 'serial') return;
+    if (options.engine === 'serial' || recorded) return; // it cannot be stored either
     const error = await rejection(run(over(double), { list: [1, () => {}] }, options));
     assert.is(error.code, 'ERR_MILLRACE_UNCLONEABLE_INPUT');
     assert.is(error.task, 'double[1]');
@@ -557,9 +557,11 @@ overEveryEngine((test, options) => {
     const region = over(local.double, { name: 'doubles' });
     const engine = loadIt(unordered('f', linear('later', first, region), gated), {
       ...options,
-      inputs: { list: [1, 2], n: -1 },
+      // More than begin together.
+      inputs: { list: Array(300).fill(1), n: -1 },
       services: { gate: (n: number) => (n < 0 ? failing.promise : begun.promise) },
     });
+    const ends = () => ['doubles[0]', 'doubles[299]'].map((name) => engine.storage.getTaskState(name));
     when(engine, 'gated', 'RUNNING', () => begun.resolve());
     when(engine, 'doubles[0]', 'SUCCESS', () => {
       engine.suspend();
@@ -568,11 +570,11 @@ overEveryEngine((test, options) => {
     await engine.run();
     assert.is(engine.state, 'SUSPENDED');
     assert.is(engine.storage.getTaskState('gated'), 'FAILURE');
-    assert.equal(statesOf(engine, 'doubles', 2), ['SUCCESS', 'PENDING']);
+    assert.equal(ends(), ['SUCCESS', 'PENDING']);
     const error = await rejection(engine.run());
     assert.is(error.message, 'no -1');
     assert.is(engine.state, 'REVERTED');
-    assert.equal(statesOf(engine, 'doubles', 2), ['REVERTED', 'PENDING']);
+    assert.equal(ends(), ['REVERTED', 'PENDING']);
     assert.is(engine.storage.getTaskState('doubles'), 'REVERTED');
   });
 
@@ -594,6 +596,7 @@ overEveryEngine((test, options) => {
       [{ [Symbol.iterator]: 1 }, /received an object/],
       [Promise.resolve([1]), /received an instance of Promise/],
     ] as const) {
+      if (recorded && Object(list) === list && !('length' in (list as object))) continue; // it cannot be stored
       await refuses(over(double), { list }, 'ERR_MILLRACE_BAD_LIST', what, 'double');
     }
   });
