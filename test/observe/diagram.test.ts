@@ -137,19 +137,19 @@ for (const [name, write] of writers) {
   });
 
   test(`${name}(): a link with a decider is dashed, and bears the name of the decider and its depth`, () => {
-    const isLarge = ({ decode }: Record<string, string>) => decode.length > 9;
+    const isTall = ({ decode }: Record<string, string>) => decode.length > 9;
     const decided = graph('flow', decode, thumb, count, save)
-      .link(decode, thumb, { decider: isLarge, depth: 'flow' })
+      .link(decode, thumb, { decider: isTall, depth: 'flow' })
       .link(decode, count, { decider: () => true });
     const text = write(decided, { values: false });
     assert.equal(read(text).arrows, [
-      't0 -> t1: if isLarge [flow]',
+      't0 -> t1: if isTall [flow]',
       't0 -> t2: if decider [all]',
       't1 -> t3',
       't2 -> t3',
     ]);
     assert.equal(text.match(name === 'toDot' ? /style=dashed\]/g : /-\.->/g)?.length, 2);
-    assert.is(read(write(decided)).arrows[0], 't0 -> t1: pixels; if isLarge [flow]');
+    assert.is(read(write(decided)).arrows[0], 't0 -> t1: pixels; if isTall [flow]');
   });
 
   test(`${name}(): a link between flows with a decider leads from what ends the one to what begins the other`, () => {
