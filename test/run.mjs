@@ -5,6 +5,9 @@
  *   node test/run.mjs plan wire    those whose path contains `plan` or `wire`
  *   node test/run.mjs --long       with many more runs of each property, and no hurry
  *
+ * Some of the behavioural suites run a second time, with every run recorded in memory (`RECORDED`). To have the runs of all suites recorded
+ * instead, and where, set `TEST_STORE`: TEST_STORE=sqlite:/tmp/flows.db node test/run.mjs engine/ taskflow/ flows/
+ *
  * The processes run under the Node.js that runs this file. Environment: `TEST_JOBS` is how many run at a time (2),
  * `TEST_TIMEOUT` how long a file may take, in seconds (120). `TEST_POSTGRES` is the URL of a PostgreSQL database in which the tests
  * may make schemas of their own, such as postgres://me@localhost/postgres; without it, PostgreSQL is left out.
@@ -34,6 +37,16 @@ const files = readdirSync(built, { recursive: true })
   .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
   .sort();
 
+/** What runs a second time, recorded: what an engine does in each state, and in a few seconds. */
+const RECORDED = [
+  ...['abort', 'events', 'failures', 'iterate', 'keys', 'retries', 'retry-delay', 'suspend', 'transitions'].map(
+    (one) => `engine/${one}.test`,
+  ),
+  ...['engines', 'retries', 'retry-flows', 'storage'].map((one) => `taskflow/${one}.test`),
+];
+const recorded = process.env.TEST_STORE ? [] : files.filter((file) => RECORDED.includes(file));
+const runs = [...files.map((file) => ({ file })), ...recorded.map((file) => ({ file, store: 'memory:' }))];
+
 /** Processes under way, each the leader of a group, so that what a test starts and forgets can be ended with it. */
 const running = new Set();
 
@@ -52,13 +65,16 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   });
 }
 
-/** Runs one file and tells what became of it. */
-function runFile(file) {
+/** Runs one file, recorded in a store or not, and tells what became of it. */
+function runFile({ file, store }) {
   return new Promise((resolve) => {
     const path = join(built, `${file}.js`);
     const stdio = ['ignore', 'pipe', 'pipe'];
     const begun = performance.now();
-    const child = spawn(process.execPath, [path], { cwd: root, env, stdio, detached: true });
+    const child = spawn(process.execPath, [path], {
+      ...{ cwd: root, stdio, detached: true },
+      env: store ? { ...env, TEST_STORE: store } : env,
+    });
     running.add(child);
     let output = '';
     let problem;
@@ -80,7 +96,7 @@ function runFile(file) {
       clearTimeout(timer);
       running.delete(child);
       const seconds = (performance.now() - begun) / 1000;
-      resolve({ file, seconds, output, ...judge(output, code, signal, problem) });
+      resolve({ file: store ? `${file}, recorded` : file, seconds, output, ...judge(output, code, signal, problem) });
     });
   });
 }
@@ -127,10 +143,10 @@ if (files.length === 0) {
   console.log(filters.length > 0 ? `No test file matches ${filters.join(', ')}` : 'There are no tests');
   sum.failed = 1;
 }
-const queue = files.values();
+const queue = runs.values();
 await Promise.all(
   Array.from({ length: jobs }, async () => {
-    for (const file of queue) report(await runFile(file));
+    for (const run of queue) report(await runFile(run));
   }),
 );
 if (!process.env.TEST_POSTGRES) console.log('PostgreSQL was left out, as TEST_POSTGRES is not set');
