@@ -12,6 +12,8 @@ export interface Shape {
   readonly atoms: readonly AtomShape[];
   /** Whether one atom has to be through before the other may begin. */
   before(first: string, second: string): boolean;
+  /** Whether one atom is reverted only when nothing is left of the other. Default: if it comes before it. */
+  keeps?(first: string, second: string): boolean;
 }
 
 export interface AtomShape {
@@ -136,7 +138,8 @@ export class Account {
         return `${atom.name} is recorded as ${state} when it ${said(atom)}`;
       });
       if (state === 'RUNNING') interrupt(atom, ['nothing'], 'unknown');
-      else if (state === 'REVERTING') interrupt(atom, ['done', 'failed', 'unknown', 'stuck'], 'half reverted');
+      else if (state === 'REVERTING') interrupt(atom, ['done', 'failed', 'unknown'], 'half reverted');
+      else if (state === 'REVERT_FAILURE') forget(atom); // whoever tries that again begins anew
     }
     for (const atom of this.#atoms.values()) {
       if (!atom.written || atom.doing === 'nothing') continue;
@@ -166,8 +169,9 @@ export class Account {
   }
 
   #checkRevert(atom: Known): void {
+    const shape = this.#shape;
     for (const other of this.#atoms.values()) {
-      if (!this.#shape.before(atom.name, other.name)) continue;
+      if (!(shape.keeps ?? shape.before)(atom.name, other.name)) continue;
       this.#require(
         other.doing === 'nothing',
         () => `${atom.name} is reverted before ${other.name}, which ${said(other)}`,

@@ -80,7 +80,16 @@ export function randomTrial(kind: (typeof KINDS)[number], seed: number): Trial {
 export function smallTrial(flow: Small, options: Trial['options'], kills: readonly Kill[], expected?: Expected): Trial {
   const policy = { failurePolicy: 'stop', deferReverts: true } as const;
   const about = `${flow}, ${options.engine}, killed at ${JSON.stringify(kills)}`;
-  return { flow, policy, options, kills, shape: smallShape(flow), observed: false, expected, about };
+  return {
+    flow,
+    policy,
+    options,
+    kills,
+    shape: smallShape(flow, options.engine === 'serial'),
+    observed: false,
+    expected,
+    about,
+  };
 }
 
 /** The same without what depends on how often something was asked, as it may be asked once more. */

@@ -32,7 +32,8 @@ const GROUPS: Readonly<Record<Small, readonly (readonly string[])[]>> = {
   reverted: [['a'], ['again_retry'], ['b'], ['c', 'd'], ['f'], ['g'], ['h'], ['e[0]', 'e[1]'], ['z']],
 };
 
-export function smallShape(which: Small): Shape {
+/** @param serial then what has finished last is reverted first */
+export function smallShape(which: Small, serial: boolean): Shape {
   const groups = GROUPS[which];
   const groupOf = new Map(groups.flatMap((names, at) => names.map((name) => [name, at])));
   const atoms = groups.flat().map(
@@ -45,5 +46,7 @@ export function smallShape(which: Small): Shape {
       mayFail: false,
     }),
   );
-  return { atoms, before: (first, second) => first !== second && groupOf.get(first)! < groupOf.get(second)! };
+  const before = (first: string, second: string) => groupOf.get(first)! < groupOf.get(second)!;
+  const placeOf = new Map(atoms.map(({ name }, place) => [name, place]));
+  return { atoms, before, ...(serial && { keeps: (one, other) => placeOf.get(one)! < placeOf.get(other)! }) };
 }
