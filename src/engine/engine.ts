@@ -356,6 +356,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
           this.#state = 'PENDING';
         }
         this.#resets = false;
+        if (this.#closed) throw closedEngine(this.name, 'open');
         if (found !== 'the same') this.#storage?.record(recorder.journal!);
       } catch (error) {
         this.#ledger?.attach(undefined);

@@ -213,6 +213,18 @@ overEveryEngine((test, { record: _, ...options }) => {
     assert.is(second.state, 'SUCCESS');
   });
 
+  test('an engine that is closed while it takes its flow leaves it again', async () => {
+    await using store = await openStore('memory:');
+    const record: RecordOptions = { store, id: 'f' };
+    const calls = new Calls();
+    const engine = load(sample(calls, 'well'), { ...options, record });
+    const opening = rejection(engine.open());
+    await engine.close();
+    assert.is((await opening).code, 'ERR_MILLRACE_CLOSED');
+    assert.equal(calls.made, []);
+    await run(sample(calls, 'well'), {}, { ...options, record });
+  });
+
   test('a result that cannot be stored is a failure of its task, which is reverted', async () => {
     await using store = await openStore('memory:');
     const reverted: string[] = [];
