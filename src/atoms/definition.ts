@@ -34,8 +34,10 @@ export interface Shape {
 export interface Cost {
   /** Running average, in ms; `NaN` until it has run. */
   mean: number;
-  /** How many may travel together: it grows as they turn out to be small. */
+  /** How many of the shape may travel together: it grows as they turn out to be small. */
   company: number;
+  /** Whether one has returned more than a number or the like. */
+  bulky: boolean;
 }
 
 let count = 0;
@@ -44,7 +46,7 @@ export function shapeOf(definition: Definition, params: readonly string[]): Shap
   const key = params.join('\0');
   let shape = definition.shapes.get(key);
   if (!shape) {
-    shape = { id: ++count, definition, params, cost: { mean: Number.NaN, company: 1 } };
+    shape = { id: ++count, definition, params, cost: { mean: Number.NaN, company: 1, bulky: false } };
     definition.shapes.set(key, shape);
   }
   return shape;

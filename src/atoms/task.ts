@@ -63,6 +63,8 @@ const KNOWN = [
 ];
 const OF_THE_CODE = ['requires', 'optional', 'revertRequires', 'revertOptional', 'execute', 'revert'];
 
+const NOT_OF_A_COPY = [...OF_THE_CODE, 'version'];
+
 /** What becomes of a task that fails, or whose code changes. Tasks of which nothing is said share one. */
 interface Care {
   readonly retry: Controller | undefined;
@@ -72,44 +74,52 @@ interface Care {
 
 const NO_CARE: Care = { retry: undefined, mayFail: false, onVersionChange: undefined };
 
-/** A task as the compiler and the engine see it: immutable, everything about it resolved but its place in a flow. */
-export class TaskAtom implements Owner {
-  readonly name: string;
+/** All that is said of a task but its name. Copies of which nothing else is said share it. */
+interface Sayings {
   readonly shape: Shape;
   readonly mapping: Mapping;
   readonly provision: Provision;
   readonly priority: number;
-  /** Milliseconds; `undefined`: as configured. */
   readonly timeout: number | undefined;
-  readonly #rebind: unknown;
-  readonly #inject: object | undefined;
-  readonly #care: Care;
+  readonly rebind: unknown;
+  readonly inject: object | undefined;
+  readonly care: Care;
+}
 
-  /** `options` is what is said anew; a copy takes all else from `original`. A flow may have a million of them. */
+/**
+ * A task as the compiler and the engine see it: immutable, everything about it resolved but its place in a flow. A flow may have a million
+ * of them, hence they are small.
+ */
+export class TaskAtom implements Owner {
+  readonly name: string;
+  readonly #said: Sayings;
+
+  /** `options` is what is said anew; a copy takes all else from `original`. */
   constructor(definition: Definition, options: RawOptions, original?: TaskAtom) {
-    const { name, rebind, revertRebind, inject, provides, priority, timeout } = options;
-    this.name = name ?? original!.name;
-    const before = original ? { rebind: original.#rebind, inject: original.#inject } : undefined;
-    this.#rebind = rebind === undefined ? before?.rebind : rebind;
-    this.#inject = inject === undefined ? before?.inject : { ...before?.inject, ...inject };
-    if (original && rebind === undefined && revertRebind === undefined && inject === undefined) {
-      this.mapping = original.mapping;
-      this.shape = original.shape;
-    } else {
-      this.mapping = mapArguments(this, {
-        declared: definition.declared,
-        declaredRevert: definition.declaredRevert,
-        rebind: this.#rebind,
-        revertRebind: revertRebind === undefined ? original?.mapping.revert?.rebind : revertRebind,
-        inject: this.#inject,
-      });
-      this.shape =
-        original?.mapping.params === this.mapping.params ? original.shape : shapeOf(definition, this.mapping.params);
-    }
-    this.provision = original && provides === undefined ? original.provision : mapResult(this, provides);
-    this.priority = (priority as number | undefined) ?? original?.priority ?? 0;
-    this.timeout = (timeout as number | undefined) ?? original?.timeout;
-    this.#care = careOf(options, original ? original.#care : NO_CARE);
+    this.name = options.name ?? original!.name;
+    const before = original === undefined ? undefined : original.#said;
+    this.#said = before && !saysMore(options) ? before : sayings(this, definition, options, before);
+  }
+
+  get shape(): Shape {
+    return this.#said.shape;
+  }
+
+  get mapping(): Mapping {
+    return this.#said.mapping;
+  }
+
+  get provision(): Provision {
+    return this.#said.provision;
+  }
+
+  get priority(): number {
+    return this.#said.priority;
+  }
+
+  /** Milliseconds; `undefined`: as configured. */
+  get timeout(): number | undefined {
+    return this.#said.timeout;
   }
 
   /** How messages about it begin. */
@@ -124,31 +134,31 @@ export class TaskAtom implements Owner {
 
   /** The retry of the task itself. */
   get retry(): Controller | undefined {
-    return this.#care.retry;
+    return this.#said.care.retry;
   }
 
   /** Whether the flow goes on when it fails. */
   get mayFail(): boolean {
-    return this.#care.mayFail;
+    return this.#said.care.mayFail;
   }
 
   /** What becomes of a recorded flow in which it has run with other code. */
   get onVersionChange(): OnVersionChange | undefined {
-    return this.#care.onVersionChange;
+    return this.#said.care.onVersionChange;
   }
 
   /** That of its code. */
   get version(): string {
-    return this.shape.definition.version;
+    return this.#said.shape.definition.version;
   }
 
   get definition(): Definition {
-    return this.shape.definition;
+    return this.#said.shape.definition;
   }
 
   /** The flow that is its work; `undefined`: its code is. */
   get region(): Region | undefined {
-    return this.shape.definition.region;
+    return this.#said.shape.definition.region;
   }
 
   /** Its definition and the names of the arguments of `revert`. */
@@ -159,11 +169,11 @@ export class TaskAtom implements Owner {
 
   /** Whether it may run on another thread. */
   get travels(): boolean {
-    return this.shape.definition.module !== undefined;
+    return this.#said.shape.definition.module !== undefined;
   }
 
   with(overrides: RawOptions): TaskAtom {
-    return new TaskAtom(this.definition, checkOptions(overrides, 'with()', [...OF_THE_CODE, 'version']), this);
+    return new TaskAtom(this.definition, checkOptions(overrides, 'with()', NOT_OF_A_COPY), this);
   }
 
   [inspect.custom](_depth: unknown, options: InspectOptions): string {
@@ -263,15 +273,15 @@ function checkOptions(options: unknown, where: string, refused: readonly string[
     throw new ArgumentError(`${where}: options must be an object; received ${received(options)}`);
   }
   const given = options as RawOptions;
-  const label = typeof given.name === 'string' ? `Task '${given.name}'` : where;
+  const label = () => (typeof given.name === 'string' ? `Task '${given.name}'` : where);
   for (const key of Object.keys(options)) {
     if (refused.includes(key)) {
       throw new ArgumentError(
-        `${label}: ${key} belongs to the task's code; a copy cannot change it. Define another task`,
+        `${label()}: ${key} belongs to the task's code; a copy cannot change it. Define another task`,
       );
     }
     if (!KNOWN.includes(key)) {
-      throw new ArgumentError(`${label}: unknown option '${key}'; the options are ${KNOWN.join(', ')}`);
+      throw new ArgumentError(`${label()}: unknown option '${key}'; the options are ${KNOWN.join(', ')}`);
     }
   }
   if (given.name !== undefined && !(typeof given.name === 'string' && /^.+$/.test(given.name))) {
@@ -282,24 +292,67 @@ function checkOptions(options: unknown, where: string, refused: readonly string[
     (typeof given.inject !== 'object' || given.inject === null || Array.isArray(given.inject))
   ) {
     throw new ArgumentError(
-      `${label}: inject must be an object, one property a constant; received ${received(given.inject)}`,
+      `${label()}: inject must be an object, one property a constant; received ${received(given.inject)}`,
     );
   }
   if (given.priority !== undefined && !Number.isFinite(given.priority)) {
-    throw new ArgumentError(`${label}: priority must be a finite number; received ${received(given.priority)}`);
+    throw new ArgumentError(`${label()}: priority must be a finite number; received ${received(given.priority)}`);
   }
   if (given.timeout !== undefined && !(typeof given.timeout === 'number' && given.timeout > 0)) {
     throw new ArgumentError(
-      `${label}: timeout must be a number of milliseconds above 0; received ${received(given.timeout)}`,
+      `${label()}: timeout must be a number of milliseconds above 0; received ${received(given.timeout)}`,
     );
   }
-  if (given.retry !== undefined) checkRetry(label, given.retry);
+  if (given.retry !== undefined) checkRetry(label(), given.retry);
   if (given.mayFail !== undefined && typeof given.mayFail !== 'boolean') {
-    throw new ArgumentError(`${label}: mayFail must be a boolean; received ${received(given.mayFail)}`);
+    throw new ArgumentError(`${label()}: mayFail must be a boolean; received ${received(given.mayFail)}`);
   }
-  checkVersion(label, given.version);
-  checkOnVersionChange(label, given.onVersionChange);
+  if (given.version !== undefined) checkVersion(label(), given.version);
+  if (given.onVersionChange !== undefined) checkOnVersionChange(label(), given.onVersionChange);
   return given;
+}
+
+/** Whether more is said of a copy than its name. */
+function saysMore(options: RawOptions): boolean {
+  const { rebind, revertRebind, inject, provides, priority, timeout, retry, mayFail, onVersionChange } = options;
+  return !(
+    rebind === undefined &&
+    revertRebind === undefined &&
+    inject === undefined &&
+    provides === undefined &&
+    priority === undefined &&
+    timeout === undefined &&
+    retry === undefined &&
+    mayFail === undefined &&
+    onVersionChange === undefined
+  );
+}
+
+/** What is said of a task; of a copy what is said anew, beside what was said before. */
+function sayings(owner: Owner, definition: Definition, options: RawOptions, before: Sayings | undefined): Sayings {
+  const { revertRebind, provides, priority, timeout } = options;
+  const rebind = options.rebind === undefined ? before?.rebind : options.rebind;
+  const inject = options.inject === undefined ? before?.inject : { ...before?.inject, ...options.inject };
+  const rewired = !before || options.rebind !== undefined || revertRebind !== undefined || options.inject !== undefined;
+  const mapping = rewired
+    ? mapArguments(owner, {
+        declared: definition.declared,
+        declaredRevert: definition.declaredRevert,
+        rebind,
+        revertRebind: revertRebind === undefined ? before?.mapping.revert?.rebind : revertRebind,
+        inject,
+      })
+    : before.mapping;
+  return {
+    mapping,
+    shape: before?.mapping.params === mapping.params ? before.shape : shapeOf(definition, mapping.params),
+    provision: before && provides === undefined ? before.provision : mapResult(owner, provides),
+    priority: (priority as number | undefined) ?? before?.priority ?? 0,
+    timeout: (timeout as number | undefined) ?? before?.timeout,
+    rebind,
+    inject,
+    care: careOf(options, before?.care ?? NO_CARE),
+  };
 }
 
 /** What is said anew, beside what was said before. */

@@ -1,4 +1,3 @@
-import { MessagePort } from 'node:worker_threads';
 import { ArgumentError, received } from '../errors.js';
 import { thread } from './registry.js';
 
@@ -14,7 +13,9 @@ import { thread } from './registry.js';
  *   return transfer(new Uint8Array(width * height));
  * }
  */
-export function transfer<T extends ArrayBufferLike | ArrayBufferView | MessagePort>(value: T): T {
+export function transfer<T extends ArrayBufferLike | ArrayBufferView | import('node:worker_threads').MessagePort>(
+  value: T,
+): T {
   const memory = ArrayBuffer.isView(value) ? value.buffer : value;
   if (memory instanceof ArrayBuffer || memory instanceof MessagePort) {
     const { transfers } = thread();

@@ -372,7 +372,26 @@ export type InputsOf<Needs> = Needs extends infer N
     : N & Record<string, any>
   : never;
 
-/** Runs a flow, or a lone task, and resolves to all that it gives, by name. */
+/** What is asked of a flow. */
+export interface OutputsOption<Names extends PropertyKey> {
+  /**
+   * The names of the values that are asked for. All others are held only until the last task that needs them has run. Default: all that the
+   * flow gives.
+   */
+  readonly outputs?: readonly Names[];
+}
+
+/** The names that may be asked for. Of a flow of which nothing is known, any. */
+export type OutputName<Gives> = unknown extends Gives ? string : keyof Gives;
+
+/** What a run gives of which these names are asked for. */
+export type GivenOf<Gives, Names> = unknown extends Gives
+  ? Simplify<Gives>
+  : [keyof Gives] extends [Names]
+    ? Simplify<Gives>
+    : Simplify<Pick<Gives, Names & keyof Gives>>;
+
+/** Runs a flow, or a lone task, and resolves to what it gives, by name. */
 export interface RunFunction<Options = unknown> {
   /** Runs a flow that needs nothing. */
   <Gives>(flow: Dataflow<{}, Gives>): Promise<Simplify<Gives>>;
@@ -381,5 +400,9 @@ export interface RunFunction<Options = unknown> {
    *
    * @param inputs what the flow needs, by name; what it does not need is ignored
    */
-  <Needs, Gives>(flow: Dataflow<Needs, Gives>, inputs: InputsOf<Needs>, options?: Options): Promise<Simplify<Gives>>;
+  <Needs, Gives, const Names extends OutputName<Gives> = OutputName<Gives>>(
+    flow: Dataflow<Needs, Gives>,
+    inputs: InputsOf<Needs>,
+    options?: Options & OutputsOption<Names>,
+  ): Promise<GivenOf<Gives, Names>>;
 }

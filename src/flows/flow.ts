@@ -32,10 +32,13 @@ export type DeciderDepth = 'atom' | 'neighbors' | 'flow' | 'all';
 /** The narrowest first. */
 export const DEPTHS: readonly DeciderDepth[] = ['atom', 'neighbors', 'flow', 'all'];
 
-/** `from` runs before `to`; a list that grows at its head, since flows are immutable and share their links. */
+/**
+ * `from` runs before `to`: places among the items, as looking up the items once more costs more than all else about a link. A list that
+ * grows at its head, since flows are immutable and share their links.
+ */
 export interface Link {
-  readonly from: Item;
-  readonly to: Item;
+  readonly from: number;
+  readonly to: number;
   readonly decider: Decider | undefined;
   readonly depth: DeciderDepth;
   readonly previous: Link | undefined;

@@ -168,7 +168,6 @@ class Targeted implements Frame {
     const { goal, declared, declaredLinks } = this.flow;
     const names = new Names();
     const providers = new Providers(this.#parts);
-    const children = new Map(declared.map((item, child) => [item, child]));
     const before = predecessors(declaredLinks);
     const kept = new Uint8Array(declared.length);
     const open: number[] = [];
@@ -177,17 +176,17 @@ class Targeted implements Frame {
       kept[child] = 1;
       open.push(child);
     };
-    keep(children.get(goal!)!);
+    keep(declared.lastIndexOf(goal!));
     for (let child = open.pop(); child !== undefined; child = open.pop()) {
       providers.satisfy(child, names, keep);
-      for (const from of before.get(declared[child]) ?? []) keep(children.get(from)!);
+      for (const from of before.get(child) ?? []) keep(from);
     }
     this.#parts.forEach((part, child) => {
       if (kept[child] && !isTask(part)) names.join(part);
     });
     rests.set(this.flow, {
       items: declared.filter((_, child) => kept[child]),
-      links: linksTo((item) => kept[children.get(item)!] === 1, declaredLinks),
+      links: linksTo(kept, declaredLinks),
     });
     return names;
   }
@@ -251,8 +250,8 @@ class Providers {
   }
 }
 
-function predecessors(links: Link | undefined): Map<Item, Item[]> {
-  const before = new Map<Item, Item[]>();
+function predecessors(links: Link | undefined): Map<number, number[]> {
+  const before = new Map<number, number[]>();
   for (let link = links; link; link = link.previous) {
     const others = before.get(link.to);
     if (others) others.push(link.from);
@@ -261,11 +260,15 @@ function predecessors(links: Link | undefined): Map<Item, Item[]> {
   return before;
 }
 
-/** The links to items that are kept, in the same order; where they come from is kept as well. */
-function linksTo(isKept: (item: Item) => boolean, links: Link | undefined): Link | undefined {
+/** The links to children that are kept, in the same order; where they come from is kept as well. The places are those of what is kept. */
+function linksTo(kept: Uint8Array, links: Link | undefined): Link | undefined {
+  const places = new Int32Array(kept.length);
+  for (let child = 1; child < kept.length; child++) places[child] = places[child - 1] + kept[child - 1];
   const made: Link[] = [];
-  for (let link = links; link; link = link.previous) if (isKept(link.to)) made.push(link);
+  for (let link = links; link; link = link.previous) if (kept[link.to] === 1) made.push(link);
   let previous: Link | undefined;
-  for (let link = made.pop(); link; link = made.pop()) previous = { ...link, previous };
+  for (let link = made.pop(); link; link = made.pop()) {
+    previous = { ...link, from: places[link.from], to: places[link.to], previous };
+  }
   return previous;
 }

@@ -64,7 +64,7 @@ function heading({ kind, name, items, links, goal, declared }: FlowNode, options
   const made: Link[] = [];
   for (let link = links; link; link = link.previous) made.push(link);
   const arrow = ({ from, to, decider, depth }: Link) => {
-    const order = `${bare(from.name, options)} -> ${bare(to.name, options)}`;
+    const order = `${bare(items[from].name, options)} -> ${bare(items[to].name, options)}`;
     return decider ? `${order} ${condition({ decider, depth }, (name) => bare(name, options))}` : order;
   };
   if (made.length > 0) parts.push(`links ${row(made.reverse(), arrow)}`);

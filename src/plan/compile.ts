@@ -9,7 +9,7 @@ import { serialOrder } from './order.js';
 import { type Outline, outline, type Span, traverse } from './outline.js';
 import { CONSTANT, INPUT, type Pick, type Plan, type PlanInput } from './plan.js';
 import { retriesOf } from './retries.js';
-import { type Frame, findProvider } from './scope.js';
+import { Cursor, type Frame, findProvider } from './scope.js';
 import { versionRulesOf } from './versions.js';
 
 const compiled = new WeakMap<object, Plan>();
@@ -50,6 +50,7 @@ export function compile(root: unknown): Plan {
     retries: retriesOf(whole),
     versionRules: versionRulesOf(whole),
     lacking: whole.atoms.some((atom) => atom.mayFail),
+    timed: whole.atoms.some((atom) => atom.timeout !== undefined),
     order: serial,
     range: undefined,
     regions: whole.atoms.some(({ region }) => region !== undefined),
@@ -145,6 +146,7 @@ interface Round {
 /** Finds the source of every argument. */
 function resolve(root: Item, { atoms, spans, providers }: Outline, sources: Sources, round: Round): void {
   const path: Frame[] = [];
+  const cursor = new Cursor();
   const down = () => {
     const parent = path[path.length - 1];
     if (parent) parent.child++;
@@ -163,7 +165,7 @@ function resolve(root: Item, { atoms, spans, providers }: Outline, sources: Sour
         const provider =
           known === undefined
             ? -1
-            : findProvider({ name, atom, path, providers: known, atoms, position, optional, ordering });
+            : findProvider({ name, atom, path, providers: known, atoms, position, optional, cursor, ordering });
         sources.args[at + i] = provider < 0 ? sources.input(name, atom, !optional) : sources.of(provider, name);
       }
     }

@@ -1,6 +1,5 @@
 /** Which atoms the links with deciders of a graph lead to. */
 import { isTask } from '../atoms/index.js';
-import type { Item } from '../flows/index.js';
 import type { Edges, Ends } from './edges.js';
 import type { Outline, Span } from './outline.js';
 import type { DecidedEdge, DecidedLink, Decisions } from './plan.js';
@@ -15,13 +14,11 @@ export interface DecidedEnds extends DecidedLink {
 /** Adds the links with deciders of a graph, as they were made; `ends` are those of its children. */
 export function addDecided({ flow: { items, links } }: Span, ends: readonly Ends[], decided: DecidedEnds[]): void {
   const found: DecidedEnds[] = [];
-  let endsOf: Map<Item, Ends> | undefined;
   for (let link = links; link; link = link.previous) {
     const { from, to, decider, depth } = link;
     if (!decider) continue;
-    endsOf ??= new Map(items.map((item, child) => [item, ends[child]]));
-    const { exit } = endsOf.get(from)!;
-    found.push({ from: isTask(from) ? exit : -1, decider, depth, exit, to: endsOf.get(to)! });
+    const { exit } = ends[from];
+    found.push({ from: isTask(items[from]) ? exit : -1, decider, depth, exit, to: ends[to] });
   }
   for (let last = found.pop(); last; last = found.pop()) decided.push(last);
 }

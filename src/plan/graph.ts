@@ -6,12 +6,7 @@ import { order } from './scope.js';
 
 /** Adds what `link()` said to what the names said. */
 export function addLinks(span: Span): void {
-  const { items, links } = span.flow;
-  if (!links) return;
-  const child = new Map(items.map((item, index) => [item, index]));
-  for (let link: typeof links | undefined = links; link; link = link.previous) {
-    order(span, child.get(link.from)!, child.get(link.to)!);
-  }
+  for (let { links: link } = span.flow; link; link = link.previous) order(span, link.from, link.to);
 }
 
 /**

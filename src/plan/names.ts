@@ -14,6 +14,18 @@ export function nameOf(plan: Plan, atom: number): string {
   return range === undefined ? plan.atoms[atom].name : `${range.name}[${range.first + atom}]`;
 }
 
+const lines = new WeakMap<Plan, string>();
+
+/** The names of all atoms, a line each. */
+export function namesOf(plan: Plan): string {
+  let all = lines.get(plan);
+  if (all === undefined) {
+    all = plan.atoms.map((_, atom) => nameOf(plan, atom)).join('\n');
+    lines.set(plan, all);
+  }
+  return all;
+}
+
 /** Something that has a name. */
 export interface Named {
   readonly name: string;

@@ -2,6 +2,7 @@
 import { isTask, type TaskAtom } from '../atoms/index.js';
 import { FlowError } from '../errors.js';
 import { type FlowNode, type Item, isItem, receivedItem } from '../flows/index.js';
+import { NameSet } from './name-set.js';
 
 /** A flow within the whole, as a range of atoms. */
 export interface Span {
@@ -35,20 +36,20 @@ export function traverse(
     visit.atom(root);
     return;
   }
-  const path: { flow: FlowNode; next: number }[] = [];
+  const path: { flow: FlowNode; items: readonly Item[]; next: number }[] = [];
   const enter = (flow: FlowNode) => {
     visit.enter(flow);
     if (flow.retry) visit.atom(flow.retry);
-    path.push({ flow, next: 0 });
+    path.push({ flow, items: flow.items, next: 0 });
   };
   enter(root);
   for (let top = path[0]; top !== undefined; top = path[path.length - 1]) {
-    if (top.next === top.flow.items.length) {
+    if (top.next === top.items.length) {
       visit.leave(top.flow);
       path.pop();
       continue;
     }
-    const item = top.flow.items[top.next++];
+    const item = top.items[top.next++];
     if (isTask(item)) visit.atom(item);
     else enter(item);
   }
@@ -63,7 +64,7 @@ export function outline(root: unknown): Outline {
   }
   const atoms: TaskAtom[] = [];
   const spans: Span[] = [];
-  const names = new Set<string>();
+  const names = new NameSet(atoms);
   const providers = new Map<string, number | number[]>();
   const open: { span: Span; at: number }[] = [];
   const beginChild = () => {
@@ -73,8 +74,7 @@ export function outline(root: unknown): Outline {
   traverse(root, {
     atom(task) {
       if (!task.controller) beginChild();
-      if (names.has(task.name)) throw duplicate(task, atoms, open[open.length - 1].span.flow);
-      names.add(task.name);
+      if (!names.add(task.name)) throw duplicate(task, atoms, open[open.length - 1].span.flow);
       for (const name of task.provision.names) {
         const others = providers.get(name);
         if (others === undefined) providers.set(name, atoms.length);

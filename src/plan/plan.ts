@@ -119,6 +119,8 @@ export interface Plan {
   readonly versionRules: readonly VersionRule[];
   /** Whether a task may fail while the flow goes on, so that values may be missing. */
   readonly lacking: boolean;
+  /** Whether some task has a timeout of its own. */
+  readonly timed: boolean;
   /** The order of a serial run; `undefined` when it is the order of declaration. */
   readonly order: Int32Array | undefined;
   /** The elements that the atoms stand for, and are named after; `undefined`: they have the names of their tasks. */

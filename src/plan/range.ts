@@ -64,6 +64,7 @@ export function rangePlan({ task, range, size, shared, as, into }: RangeOptions)
     retries: task.retry && { scopes: [], scopeOf: new Int32Array(size).fill(-1) },
     versionRules: [],
     lacking: task.mayFail,
+    timed: task.timeout !== undefined,
     range,
     regions: task.region !== undefined,
     [inspect.custom]: inspectPlan,

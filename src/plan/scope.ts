@@ -30,16 +30,18 @@ export interface Question {
   readonly position: Int32Array | undefined;
   /** An optional input makes no order, and is taken only from what runs before anyway. */
   readonly optional: boolean;
+  /** Where the question before was looked up. */
+  readonly cursor: Cursor;
   /** Whether the order that follows from the answer is still to be noted. */
   readonly ordering: boolean;
 }
 
 /** Finds the atom that provides `name`; -1: it is an input of the flow. In graphs, notes the order that follows. */
 export function findProvider(question: Question): number {
-  const { providers, path, atom } = question;
+  const { providers, path, atom, position } = question;
   const list = typeof providers === 'number' ? [providers] : providers;
-  let before = below(list, atom) - 1; // index of the last provider before the atom's own surroundings
-  let after = below(list, atom + 1); // index of the first one behind them
+  let before = question.cursor.below(list, atom) - 1; // index of the last provider before the atom's own surroundings
+  let after = list[before + 1] === atom ? before + 2 : before + 1; // index of the first one behind them
   for (;;) {
     const left = before >= 0 ? deepest(path, (span) => span.start <= list[before]) : -1;
     const right = after < list.length ? deepest(path, (span) => span.end > list[after]) : -1;
@@ -48,6 +50,7 @@ export function findProvider(question: Question): number {
     const { span, child } = path[depth];
     const { kind } = span.flow;
     if (kind === 'linear' && left === depth) {
+      if (position === undefined) return list[before]; // the last one in the last child that has any, or the retry
       const last = childOf(span, list[before]);
       return last < 0 ? span.start : lastIn(question, list, span, last);
     }
@@ -179,6 +182,22 @@ function endOf(span: Span, child: number): number {
 /** The child that holds an atom: the last one that does not start behind it; -1: it is the retry of the flow. */
 function childOf(span: Span, atom: number): number {
   return below(span.children, atom + 1) - 1;
+}
+
+/** Looks up atoms that ask one after the other, mostly for the same: the place is the one of before, or the next. */
+export class Cursor {
+  #list: readonly number[] | undefined;
+  #place = 0;
+
+  /** How many entries of a sorted list are below a value. */
+  below(list: readonly number[], value: number): number {
+    const place = this.#place;
+    const after = list === this.#list && (place === 0 || list[place - 1] < value);
+    if (after && !(list[place] < value)) return place;
+    this.#place = after && !(list[place + 1] < value) ? place + 1 : below(list, value);
+    this.#list = list;
+    return this.#place;
+  }
 }
 
 /** How many entries of a sorted list are below a value. */
