@@ -89,6 +89,7 @@ export type RunErrorCode =
   | 'ERR_MILLRACE_NOT_FOUND' // no value is known by that name
   | 'ERR_MILLRACE_NOT_IN_WORKER' // a parallel engine cannot be started inside a worker
   | 'ERR_MILLRACE_QUEUE_FULL' // more runs wait for the pool than `maxQueue` allows
+  | 'ERR_MILLRACE_RELEASED' // a value was let go of when no task needed it any more
   | 'ERR_MILLRACE_SERVICE' // the task called a service that the run does not offer
   | 'ERR_MILLRACE_TASK_NOT_FOUND' // the module was imported, and has no such task
   | 'ERR_MILLRACE_TIMEOUT' // the task took longer than its `timeout`

@@ -1,5 +1,5 @@
 /** Puts the parts together: a flow, its options, an engine, and the place where tasks run. */
-import type { Dataflow, Simplify } from './atoms/index.js';
+import type { Dataflow } from './atoms/index.js';
 import { type Config, type ConfigOptions, configure } from './config/index.js';
 import { InlineDispatcher } from './dispatch/inline.js';
 import { Pool, sharedPool } from './dispatch/shared.js';
@@ -13,7 +13,16 @@ import {
 } from './engine/index.js';
 import type { FlowStore } from './engine/recording.js';
 import { ArgumentError, received } from './errors.js';
-import { type Factory, type FactoryNode, type InputsOf, isFactory, type RunFunction } from './flows/index.js';
+import {
+  type Factory,
+  type FactoryNode,
+  type GivenOf,
+  type InputsOf,
+  isFactory,
+  type OutputName,
+  type OutputsOption,
+  type RunFunction,
+} from './flows/index.js';
 
 /** Functions of this thread that tasks may call as `context.services.<name>(...)`, wherever they run. */
 export type OfferedServices = Readonly<Record<string, (...args: any[]) => unknown>>;
@@ -36,6 +45,11 @@ export interface LoadOptions<Inputs = Record<string, unknown>> extends RunOption
   readonly inputs?: Inputs;
 }
 
+/** As it is when it was checked. */
+interface EngineOptions extends LoadOptions<any>, OutputsOption<string> {
+  readonly record?: RecorderOptions;
+}
+
 /** How a recorded flow is to be resumed. Its inputs are those that were recorded. */
 export interface ResumeOptions extends Omit<RunOptions, 'record'>, Pick<RecordOptions, 'limit'> {
   /** What may have built it. */
@@ -51,17 +65,21 @@ export interface ResumeOptions extends Omit<RunOptions, 'record'>, Pick<RecordOp
  * engine.on('task', ({ name, state }) => console.log(name, state));
  * const { url } = await engine.run();
  */
-export function load<Needs, Gives>(
+export function load<Needs, Gives, const Names extends OutputName<Gives> = OutputName<Gives>>(
   flow: Dataflow<Needs, Gives>,
-  options: LoadOptions<InputsOf<Needs>> = {},
-): Engine<Simplify<Gives>> {
-  return engineOf<Simplify<Gives>>(flow, checkOptions(options));
+  options: LoadOptions<InputsOf<Needs>> & OutputsOption<Names> = {},
+): Engine<GivenOf<Gives, Names>> {
+  return engineOf(flow, checkOptions(options));
 }
 
-function engineOf<Gives>(source: unknown, options: LoadOptions<any> & { readonly record?: RecorderOptions }) {
-  const { inputs, record, signal, pool, services, failurePolicy, deferReverts, neverResolve, ...settings } = options;
+/** `releases`: nobody can ask the engine for values, so that none need be named. */
+function engineOf<Gives>(source: unknown, options: EngineOptions, releases = false): Engine<Gives> {
+  const { inputs, outputs, record, signal, pool, services, failurePolicy, deferReverts, neverResolve, ...settings } =
+    options;
   return new Engine<Gives>(source, {
     inputs: inputs === undefined ? {} : inputs,
+    outputs,
+    releases: releases || outputs !== undefined,
     signal,
     services: services ?? {},
     failures: { failurePolicy, deferReverts, neverResolve },
@@ -83,7 +101,7 @@ function engineOf<Gives>(source: unknown, options: LoadOptions<any> & { readonly
  * await run(thumbnail, { path: 'a.png', width: 320 }, { engine: 'serial' }); // the same, without threads
  */
 export const run = (async (flow: Dataflow<any, any>, inputs: any = {}, options: RunOptions = {}) => {
-  const engine = load(flow, { ...options, inputs });
+  const engine = engineOf(flow, checkOptions({ ...options, inputs }), true);
   if (!options.record) return engine.run();
   // Where it is recorded, it is left to whoever wants to go on with it.
   try {
@@ -171,13 +189,13 @@ function checkRecord(record: unknown): void {
   }
 }
 
-function checkOptions<I>(options: LoadOptions<I>): LoadOptions<I> {
+function checkOptions(options: LoadOptions<any> & OutputsOption<any>): EngineOptions {
   const wrong = (name: string, expected: string, value: unknown) =>
     new ArgumentError(`option '${name}' must be ${expected}; received ${received(value)}`);
   if (typeof options !== 'object' || options === null) {
     throw new ArgumentError(`The options must be an object; received ${received(options)}`);
   }
-  const { signal, pool, services, failurePolicy, deferReverts, neverResolve, record } = options;
+  const { signal, pool, services, failurePolicy, deferReverts, neverResolve, record, outputs } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrong('signal', 'an AbortSignal', signal);
   if (pool !== undefined && !(pool instanceof Pool)) throw wrong('pool', 'a pool made by createPool()', pool);
   if (services !== undefined && (typeof services !== 'object' || services === null)) {
@@ -185,6 +203,9 @@ function checkOptions<I>(options: LoadOptions<I>): LoadOptions<I> {
   }
   if (failurePolicy !== undefined && failurePolicy !== 'stop' && failurePolicy !== 'finish') {
     throw wrong('failurePolicy', "'stop' or 'finish'", failurePolicy);
+  }
+  if (outputs !== undefined && !(Array.isArray(outputs) && outputs.every((name) => typeof name === 'string'))) {
+    throw wrong('outputs', 'a list of names', outputs);
   }
   if (record !== undefined) checkRecord(record);
   for (const [name, value] of Object.entries({ deferReverts, neverResolve })) {

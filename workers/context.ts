@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module';
 import type { MessagePort } from 'node:worker_threads';
-import { type Remote, wrap } from 'comlink';
+import type { Remote } from 'comlink';
 import { Context } from '../src/dispatch/context.js';
 import { ArgumentError, RunError } from '../src/errors.js';
 import {
@@ -12,6 +13,8 @@ import {
   type ServiceHost,
 } from '../src/wire/index.js';
 
+const require = createRequire(import.meta.url);
+
 /** The services of the scheduler's thread, over a port that is not touched before the first call. */
 export class ServiceClient {
   readonly #port: MessagePort;
@@ -22,9 +25,15 @@ export class ServiceClient {
   }
 
   call(run: number, task: string, service: string, args: unknown[]): Promise<ServiceAnswer> {
-    // Comlink's types know the ports of browsers; Node's have all that it uses.
-    this.#remote ??= wrap<ServiceHost>(this.#port as never);
+    this.#remote ??= this.#connect();
     return this.#remote.call(run, task, service, args);
+  }
+
+  /** Comlink is loaded here, since few threads need it, and not by `import()`: the call is to be on its way when the task goes on. */
+  #connect(): Remote<ServiceHost> {
+    const { wrap } = require('comlink') as typeof import('comlink');
+    // Comlink's types know the ports of browsers; Node's have all that it uses.
+    return wrap<ServiceHost>(this.#port as never);
   }
 }
 
@@ -38,9 +47,39 @@ export interface ContextHost {
   say(context: WorkerContext, member: number, message: string, details: unknown): void;
 }
 
+/** Names, a line each. They are told apart when the first of them is asked for. */
+export class Lines {
+  readonly #text: string;
+  #all: readonly string[] | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  at(place: number): string {
+    this.#all ??= this.#text.split('\n');
+    return this.#all[place];
+  }
+}
+
+/** The names that those of the members are among. */
+const linesOf = new WeakMap<Packet, Lines>();
+
+/** Says what the names of all atoms are, for a packet that goes by their numbers. */
+export function knowNames(packet: Packet, lines: Lines): void {
+  linesOf.set(packet, lines);
+}
+
 /** The name of a member. Few tasks ask for it. */
-export function nameOf({ names }: Packet, member: number): string {
-  return names.split('\n')[member];
+export function nameOf(packet: Packet, member: number): string {
+  const { names } = packet;
+  if (typeof names === 'string') {
+    const lines = linesOf.get(packet) ?? new Lines(names);
+    linesOf.set(packet, lines);
+    return lines.at(member);
+  }
+  if ('list' in names) return `${names.list}[${names.first + member}]`;
+  return linesOf.get(packet)!.at(names.atoms[member]);
 }
 
 /** What a task in a worker is given beside its arguments. */

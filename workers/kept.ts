@@ -1,22 +1,32 @@
-import type { Packet } from '../src/wire/index.js';
+import { NAMES, type Packet } from '../src/wire/index.js';
+import { knowNames, Lines } from './context.js';
 
-/** Values that several tasks of a run need: each is sent to a thread once, and stays there until the run is over. */
+/** Values that several tasks of a run need: each is sent to a thread once, and stays there until nobody does, or the run is over. */
 export class KeptValues {
   readonly #runs = new Map<number, Map<number, unknown>>();
   /** For each run, the memory in its values: worked out when a task first moves memory away. */
   readonly #memory = new Map<number, ReadonlySet<unknown>>();
 
   /** Puts away what a packet brings for later ones too, whether or not its members come to run. */
-  put({ run, keep }: Packet): void {
-    if (!keep) return;
-    const values = this.#runs.get(run) ?? new Map<number, unknown>();
-    for (const [number, value] of keep) values.set(number, value);
-    this.#runs.set(run, values);
-    this.#memory.delete(run);
+  put(packet: Packet): void {
+    const { run, keep, names } = packet;
+    if (keep) {
+      const values = this.#runs.get(run) ?? new Map<number, unknown>();
+      for (const [number, value] of keep) values.set(number, number === NAMES ? new Lines(value as string) : value);
+      this.#runs.set(run, values);
+      this.#memory.delete(run);
+    }
+    // It may be asked for when the run is over.
+    if (typeof names === 'object' && 'atoms' in names) knowNames(packet, this.get(run, NAMES) as Lines);
   }
 
   get(run: number, number: number): unknown {
     return this.#runs.get(run)?.get(number);
+  }
+
+  drop(run: number, dropped: readonly number[]): void {
+    for (const number of dropped) this.#runs.get(run)?.delete(number);
+    this.#memory.delete(run);
   }
 
   forget(run: number): void {

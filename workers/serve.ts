@@ -7,15 +7,18 @@ import { type Definition, Failure, isThenable, revertArguments, type Transferred
 import { RunError } from '../src/errors.js';
 import {
   BY_VALUE,
+  type Column,
   decodeError,
   type EncodedError,
   encodeError,
   FLAGS,
   type FromWorker,
   findUncloneable,
+  isSimplyCloneable,
   type Packet,
   RUNNING_MEMBER,
   RUNNING_PACKET,
+  row,
   STARTED,
   TAKEN_BACK,
   type ToWorker,
@@ -25,8 +28,14 @@ import {
   type WireShape,
 } from '../src/wire/index.js';
 import { type ContextHost, nameOf, ServiceClient, WorkerContext } from './context.js';
+import { CrewHand, type CrewHost } from './crew.js';
 import { KeptValues } from './kept.js';
 import { load } from './modules.js';
+
+/** One clock read is for so many members at most, */
+const STRIDE = 8;
+/** as long as they take no longer together, in ms. */
+const SMALL = 0.1;
 
 let server: Server | undefined;
 
@@ -41,23 +50,26 @@ export function serve(port: MessagePort, services: MessagePort, words: Int32Arra
   server = new Server(port, services, words);
 }
 
-class Server implements ContextHost {
+class Server implements ContextHost, CrewHost {
   readonly words: Int32Array;
   readonly services: ServiceClient;
   readonly #port: MessagePort;
   readonly #shapes = new Map<number, WireShape & { definition?: Definition }>();
   readonly #kept = new KeptValues();
+  readonly #state = thread();
   readonly #waiting: Packet[] = [];
   #packet: Packet | undefined;
   /** Of the member that runs. */
   #context: WorkerContext | undefined;
+  /** Whether anything was said of it. */
+  #told = false;
   /** What the members of the packet returned, all of them; those before `#sent` have been sent. */
   #results: unknown[] = [];
   #sent = 0;
   #failures: [member: number, error: EncodedError][] = [];
   #costs: number[] = [];
   /** The memory and the ports that these results give away. */
-  #transfers: Transferred[] = [];
+  readonly #transfers = new Set<Transferred>();
 
   constructor(port: MessagePort, services: MessagePort, words: Int32Array) {
     this.#port = port;
@@ -79,23 +91,63 @@ class Server implements ContextHost {
     if (context === this.#context) this.#tellStarted(this.#packet!);
   }
 
+  get hasTold(): boolean {
+    return this.#told;
+  }
+
+  enter(context: WorkerContext): void {
+    this.#context = context;
+    this.#told = false;
+  }
+
+  tellRunning(): void {
+    this.#tellStarted(this.#packet!);
+  }
+
+  tellLogged(costs: readonly number[]): void {
+    this.#port.postMessage({ type: 'crew', id: this.#packet!.id, costs } satisfies FromWorker);
+  }
+
+  postResult(atom: number, value: unknown): EncodedError | undefined {
+    const packet = this.#packet!;
+    this.#collectTransfers(packet);
+    const transfers = this.#takeTransfers();
+    try {
+      this.#port.postMessage({ type: 'crew', id: packet.id, costs: [], posted: { atom, value } }, transfers);
+      return undefined;
+    } catch (cause) {
+      const ports = transfers.filter((one) => one instanceof MessagePort);
+      return encodeError(uncloneable(this.#context!.name, value, ports, cause) ?? cause);
+    }
+  }
+
+  postFailure(atom: number, error: EncodedError): void {
+    const message: FromWorker = { type: 'crew', id: this.#packet!.id, costs: [], posted: { atom, error } };
+    this.#port.postMessage(message);
+  }
+
   /** Sends what has become known of the packet, and with `last` that there is no more. */
   flush(last: boolean): void {
     const packet = this.#packet;
     if (!packet || (!last && this.#results.length === this.#sent)) return;
     const results = this.#sent === 0 ? this.#results : this.#results.slice(this.#sent);
+    // As all have ended, nobody is left to need them. What cannot be sent is found out all the same.
+    if (packet.inner && this.#failures.length === 0 && results.length === countOf(packet)) {
+      for (const member of packet.inner) if (isSimplyCloneable(results[member])) results[member] = undefined;
+    }
     const failures = this.#failures.length > 0 ? this.#failures : undefined;
     const message: FromWorker = {
-      ...{ type: 'done', id: packet.id, from: this.#sent, results, failures, costs: this.#costs, last },
+      ...{ type: 'done', id: packet.id, from: this.#sent, results: row(results), failures, costs: this.#costs, last },
     };
-    const ports = this.#transfers.filter((one) => one instanceof MessagePort);
+    const transfers = this.#takeTransfers();
+    const ports = transfers.filter((one) => one instanceof MessagePort);
     try {
       // Members to come may read what these have returned, so that memory does not move yet.
-      this.#port.postMessage(message, last || packet.refs === undefined ? this.#transfers : ports);
+      const needed = !last && packet.columns.some(({ refs }) => refs !== undefined);
+      this.#port.postMessage(message, needed ? ports : transfers);
     } catch (cause) {
       this.#port.postMessage({ ...message, ...this.#withoutUncloneable(packet, results, ports, cause) }, ports);
     }
-    this.#transfers = [];
     this.#sent = this.#results.length;
     this.#failures = [];
     this.#costs = [];
@@ -125,6 +177,9 @@ class Server implements ContextHost {
       case 'cancel':
         if (this.#packet?.id === message.id) this.#context?.cancel(decodeError(message.reason));
         break;
+      case 'drop':
+        this.#kept.drop(message.run, message.values);
+        break;
       case 'forget':
         this.#kept.forget(message.run);
         break;
@@ -139,7 +194,8 @@ class Server implements ContextHost {
     this.#sent = 0;
     Atomics.store(this.words, RUNNING_MEMBER, 0);
     Atomics.store(this.words, RUNNING_PACKET, packet.id);
-    const overdue = packet.shapes.length > 1 ? setTimeout(() => this.#tellStarted(packet), packet.budget) : undefined;
+    const overdue =
+      countOf(packet) > 1 && !packet.crew ? setTimeout(() => this.#tellStarted(packet), packet.budget) : undefined;
     this.#run(packet).then(() => {
       clearTimeout(overdue);
       this.#context = undefined;
@@ -154,39 +210,52 @@ class Server implements ContextHost {
   }
 
   async #run(packet: Packet): Promise<void> {
-    const args = new ArgumentReader(packet, this.#kept, this.#results);
-    const { shapes } = packet;
+    const { words } = this;
+    const { shapes, budget } = packet;
     const flag = FLAGS + packet.flag;
-    if (Atomics.compareExchange(this.words, flag, WAITING, STARTED) === TAKEN_BACK) return;
-    const begun = performance.now();
-    let last = begun;
-    for (let member = 0; member < shapes.length; member++) {
-      if (member > 0 && (Atomics.load(this.words, flag) !== STARTED || last - begun > packet.budget)) return;
-      Atomics.store(this.words, RUNNING_MEMBER, member + 1);
-      const shape = this.#shapes.get(shapes[member])!;
-      const context = new WorkerContext(this, packet, member);
-      this.#context = context;
-      try {
-        shape.definition ??= await load(shape);
-        if (packet.timed) this.#tell({ type: 'started', id: packet.id, member });
-        const given = args.next(shape.params);
-        const { execute, revert } = shape.definition;
-        let result = packet.revert
-          ? revert!(revertArguments(given, ...revertExtras(packet.revert, this.#failuresOf(packet))), context)
-          : execute(given, context);
-        if (isThenable(result)) result = await result;
-        this.#results.push(result);
-        this.#collectTransfers(packet);
-      } catch (error) {
-        this.#results.push(undefined);
-        this.#failures.push([member, encodeError(error, `Task '${context.name}'`)]);
-        thread().transfers = [];
-        return;
+    if (Atomics.compareExchange(words, flag, WAITING, STARTED) === TAKEN_BACK) return;
+    if (packet.crew) return this.#joinCrew(packet, flag);
+    const args = new ArgumentReader(packet, this.#kept, this.#results);
+    const watch = new Stopwatch();
+    let member = 0;
+    for (let run = 0; run < shapes.length; run += 2) {
+      const shape = this.#shapes.get(shapes[run])!;
+      for (const end = member + shapes[run + 1]; member < end; member++) {
+        if (member > 0 && (Atomics.load(words, flag) !== STARTED || watch.total > budget)) return;
+        Atomics.store(words, RUNNING_MEMBER, member + 1);
+        const context = new WorkerContext(this, packet, member);
+        this.#context = context;
+        try {
+          shape.definition ??= await load(shape);
+          if (packet.timed) this.#tell({ type: 'started', id: packet.id, member });
+          const given = args.next(shape.params);
+          let result = packet.revert
+            ? this.#revert(shape.definition, given, packet, context)
+            : shape.definition.execute(given, context);
+          if (isThenable(result)) {
+            result = await result;
+            watch.hurry();
+          }
+          this.#results.push(result);
+          if (this.#state.transfers!.length > 0) this.#collectTransfers(packet);
+        } catch (error) {
+          this.#results.push(undefined);
+          this.#failures.push([member, encodeError(error, `Task '${context.name}'`)]);
+          this.#state.transfers = [];
+          return;
+        }
+        if (watch.tick(member + 1 === end)) this.#note(shape.id, watch);
       }
-      const now = performance.now();
-      this.#note(shape.id, now - last);
-      last = now;
     }
+  }
+
+  #revert({ revert }: Definition, given: Record<string, unknown>, packet: Packet, context: WorkerContext): unknown {
+    return revert!(revertArguments(given, ...revertExtras(packet.revert!, this.#failuresOf(packet))), context);
+  }
+
+  #joinCrew(packet: Packet, flag: number): Promise<void> {
+    const shapes = packet.shapes.filter((_, i) => i % 2 === 0).map((id) => this.#shapes.get(id)!);
+    return new CrewHand(packet, shapes, flag, this).run();
   }
 
   #failuresOf({ run, revert }: Packet): WireFailures {
@@ -194,46 +263,47 @@ class Server implements ContextHost {
   }
 
   /** A member that others see, or wait for, must not hide what has become of those before it, nor that it runs. */
-  #tellStarted({ id }: Packet): void {
+  #tellStarted({ id, crew }: Packet): void {
     const member = Atomics.load(this.words, RUNNING_MEMBER) - 1;
-    if (member > 0) this.#tell({ type: 'started', id, member });
+    if (member > 0 || (crew && member === 0)) this.#tell({ type: 'started', id, member });
   }
 
   /** Progress of a later member must not overtake the results of those before it. */
   #tell(message: FromWorker): void {
     this.flush(false);
     this.#port.postMessage(message);
+    this.#told = true;
   }
 
-  #note(shape: number, spent: number): void {
+  #note(shape: number, { count, spent }: Stopwatch): void {
     const costs = this.#costs;
     const at = costs.length - 3;
     if (costs[at] === shape) {
-      costs[at + 1]++;
+      costs[at + 1] += count;
       costs[at + 2] += spent;
     } else {
-      costs.push(shape, 1, spent);
+      costs.push(shape, count, spent);
     }
+  }
+
+  #takeTransfers(): Transferred[] {
+    const transfers = [...this.#transfers];
+    this.#transfers.clear();
+    return transfers;
   }
 
   /** What other tasks need too is copied, whatever this one wishes. */
   #collectTransfers({ run }: Packet): void {
-    const state = thread();
-    if (state.transfers!.length === 0) return;
-    for (const one of state.transfers!) if (!this.#kept.holds(run, one)) this.#transfers.push(one);
-    state.transfers = [];
+    for (const one of this.#state.transfers!) if (!this.#kept.holds(run, one)) this.#transfers.add(one);
+    this.#state.transfers = [];
   }
 
   /** Some result cannot be sent: its task has failed. */
   #withoutUncloneable(packet: Packet, results: readonly unknown[], ports: readonly unknown[], cause: unknown) {
     const failures = [...this.#failures];
     const cloneable = results.map((result, i) => {
-      const bad = findUncloneable(result);
-      // A port that is moved is the last thing to be found.
-      if (!bad || (bad.type === 'MessagePort' && ports.length > 0)) return result;
-      const task = nameOf(packet, this.#sent + i);
-      const message = `Task '${task}' returned ${bad.type}${bad.path ? ` at result${bad.path}` : ''}, which cannot be sent to another thread`;
-      const error = new RunError('ERR_MILLRACE_UNCLONEABLE_RESULT', message, { task, cause });
+      const error = uncloneable(nameOf(packet, this.#sent + i), result, ports, cause);
+      if (!error) return result;
       failures.push([this.#sent + i, encodeError(error)]);
       return undefined;
     });
@@ -241,30 +311,85 @@ class Server implements ContextHost {
   }
 }
 
+function countOf({ shapes }: Packet): number {
+  let count = 0;
+  for (let run = 0; run < shapes.length; run += 2) count += shapes[run + 1];
+  return count;
+}
+
+/** What is wrong with a result that may be why some could not be sent. */
+function uncloneable(task: string, result: unknown, ports: readonly unknown[], cause: unknown): RunError | undefined {
+  const bad = findUncloneable(result);
+  // A port that is moved is the last thing to be found.
+  if (!bad || (bad.type === 'MessagePort' && ports.length > 0)) return undefined;
+  const message = `Task '${task}' returned ${bad.type}${bad.path ? ` at result${bad.path}` : ''}, which cannot be sent to another thread`;
+  return new RunError('ERR_MILLRACE_UNCLONEABLE_RESULT', message, { task, cause });
+}
+
 /** Puts together the arguments of one member after the other. */
 class ArgumentReader {
-  readonly #packet: Packet;
+  readonly #run: number;
   readonly #kept: KeptValues;
   readonly #results: readonly unknown[];
-  #at = 0;
-  #value = 0;
+  readonly #columns: readonly OpenColumn[];
 
-  constructor(packet: Packet, kept: KeptValues, results: readonly unknown[]) {
-    this.#packet = packet;
+  constructor({ run, columns }: Packet, kept: KeptValues, results: readonly unknown[]) {
+    this.#run = run;
     this.#kept = kept;
     this.#results = results;
+    this.#columns = columns.map((column) => ({ ...column, at: 0, next: 0 }));
   }
 
   next(params: readonly string[]): Record<string, unknown> {
-    const { values, refs } = this.#packet;
     const args: Record<string, unknown> = {};
-    for (let i = 0; i < params.length; i++) {
-      const ref = refs === undefined ? BY_VALUE : refs[this.#at++];
-      if (ref === BY_VALUE) args[params[i]] = values[this.#value++];
-      else if (ref > BY_VALUE) args[params[i]] = this.#results[ref];
-      else args[params[i]] = this.#kept.get(this.#packet.run, BY_VALUE - 1 - ref);
-    }
+    for (let i = 0; i < params.length; i++) args[params[i]] = this.#read(this.#columns[i]);
     return args;
+  }
+
+  #read(column: OpenColumn): unknown {
+    const { same, values, refs } = column;
+    const ref = refs === undefined ? BY_VALUE : refs[same ? 0 : column.at++];
+    if (ref === BY_VALUE) return values[same ? 0 : column.next++];
+    return ref > BY_VALUE ? this.#results[ref] : this.#kept.get(this.#run, BY_VALUE - 1 - ref);
+  }
+}
+
+/** A column that is being read: the next member, and the next value. */
+interface OpenColumn extends Column {
+  at: number;
+  next: number;
+}
+
+/**
+ * Measures what members take. A clock read costs as much as a small one, so that there is one for several, as long as they
+ * are small.
+ */
+class Stopwatch {
+  /** How many members were measured last, and how many ms they took together. */
+  count = 0;
+  spent = 0;
+  /** How many ms all of them have taken. */
+  total = 0;
+  #last = performance.now();
+  #since = 0;
+  #stride = 1;
+
+  /** A member has ended. Returns whether it was measured, with those before it; `now`: it has to be. */
+  tick(now: boolean): boolean {
+    if (++this.#since < this.#stride && !now) return false;
+    const time = performance.now();
+    this.count = this.#since;
+    this.spent = time - this.#last;
+    this.total += this.spent;
+    this.#last = time;
+    this.#since = 0;
+    this.#stride = this.spent < SMALL ? Math.min(STRIDE, this.#stride * 2) : 1;
+    return true;
+  }
+
+  /** The member that is about to end was waited for: it is measured by itself. */
+  hurry(): void {
+    this.#stride = 1;
   }
 }
 

@@ -1,3 +1,4 @@
+import { type InspectOptions, inspect } from 'node:util';
 import { type Services, type TaskContext, taskKey } from '../atoms/index.js';
 import { ArgumentError, RunError, received } from '../errors.js';
 
@@ -12,7 +13,15 @@ export interface Turn {
   readonly reverting: boolean;
 }
 
-const FIRST: Turn = { attempt: 1, round: 0, reverting: false };
+export const FIRST: Turn = { attempt: 1, round: 0, reverting: false };
+
+/** What few tasks ask of their context. */
+interface Late {
+  controller?: AbortController;
+  cancelled?: { reason: unknown };
+  services?: Services;
+  turn?: Turn;
+}
 
 /** What the two contexts, here and in a worker, have in common: progress that is checked, and a signal that is made late. */
 export abstract class Context implements TaskContext {
@@ -21,15 +30,16 @@ export abstract class Context implements TaskContext {
   abstract readonly aborted: boolean;
   /** What the keys of the flow's tasks begin with. */
   protected abstract readonly flowKey: string;
-  /** What few tasks ask for, made when one does: contexts are made by the million. */
-  #late:
-    | { controller?: AbortController; cancelled?: { reason: unknown }; services?: Services; turn?: Turn }
-    | undefined;
+  /**
+   * What few tasks ask for, made when one does: contexts are made by the million. It is declared and not initialised, as each class on the
+   * way that initialises fields makes a context twice as dear.
+   */
+  declare protected late: Late | undefined;
 
   /** Few tasks look at it, and a signal costs more than a small task. */
   get signal(): AbortSignal {
-    this.#late ??= {};
-    const late = this.#late;
+    this.late ??= {};
+    const { late } = this;
     if (!late.controller) {
       late.controller = new AbortController();
       if (late.cancelled) late.controller.abort(late.cancelled.reason);
@@ -38,9 +48,9 @@ export abstract class Context implements TaskContext {
   }
 
   get services(): Services {
-    this.#late ??= {};
-    this.#late.services ??= services((name, args) => this.call(name, args));
-    return this.#late.services;
+    this.late ??= {};
+    this.late.services ??= services((name, args) => this.call(name, args));
+    return this.late.services;
   }
 
   get attempt(): number {
@@ -54,12 +64,17 @@ export abstract class Context implements TaskContext {
 
   /** It is not the first time. A task that was given up, and asks late, must not be told of the next one: so it is said beforehand. */
   again(turn: Turn): void {
-    this.#late ??= {};
-    this.#late.turn = turn;
+    this.late ??= {};
+    this.late.turn = turn;
   }
 
   get #turn(): Turn {
-    return this.#late?.turn ?? FIRST;
+    return this.late?.turn ?? this.usualTurn;
+  }
+
+  /** That of a task of which nothing else was said. */
+  protected get usualTurn(): Turn {
+    return FIRST;
   }
 
   progress(fraction: number, details?: unknown): void {
@@ -76,15 +91,21 @@ export abstract class Context implements TaskContext {
   }
 
   get cancelled(): boolean {
-    return this.#late?.cancelled !== undefined;
+    return this.late?.cancelled !== undefined;
   }
 
   /** Tells the task to stop. */
   cancel(reason: unknown): void {
     if (this.cancelled) return;
-    this.#late ??= {};
-    this.#late.cancelled = { reason };
-    this.#late.controller?.abort(reason);
+    this.late ??= {};
+    this.late.cancelled = { reason };
+    this.late.controller?.abort(reason);
+  }
+
+  /** As users print it: without what it is made of. */
+  [inspect.custom](_depth: unknown, options: InspectOptions): string {
+    const { name, flow, aborted, attempt } = this;
+    return `TaskContext ${inspect({ name, flow, aborted, attempt }, options)}`;
   }
 
   protected abstract report(fraction: number, details: unknown): void;

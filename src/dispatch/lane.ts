@@ -1,6 +1,7 @@
 /** A worker thread as the pool sees it: the packets that it holds, and what it knows. */
 import type { Shape } from '../atoms/index.js';
 import {
+  type Atoms,
   FLAGS,
   type FromWorker,
   type Packet,
@@ -13,10 +14,15 @@ import {
 import type { Thread } from './threads.js';
 
 /** A packet before it is sent: what does not depend on the thread. */
-export interface Draft extends Omit<Packet, 'type' | 'id' | 'flag' | 'run' | 'define' | 'shapes'> {
+export interface Draft extends Omit<Packet, 'type' | 'id' | 'flag' | 'run' | 'define'> {
   /** The atoms of its members. */
-  readonly atoms: readonly number[];
-  readonly shapes: readonly Shape[];
+  readonly atoms: Atoms;
+  /** Their shapes. */
+  readonly kinds: ReadonlySet<Shape>;
+  /** Whether its arguments cost next to nothing to send. */
+  readonly plain: boolean;
+  /** The memory that moves to the thread, by the atom whose result it is. */
+  readonly moves: ReadonlyMap<number, readonly ArrayBuffer[]> | undefined;
   /** How long it is thought to take, in ms; `NaN`: unknown. */
   readonly expected: number;
 }
@@ -56,6 +62,8 @@ export interface FlightOwner {
 
 /** So many packets may be with a thread: the one that runs, and one that hides how long the next one is on its way. */
 const HOLD = 2;
+/** As long as a thread keeps no more values than this, it is not asked which of them can go. */
+const FEW = 8;
 /** Behind a packet that takes longer, in ms, none waits: another thread may be free sooner. */
 const SHORT = 8;
 
@@ -74,6 +82,8 @@ export class Lane {
   readonly #shapes = new Set<number>();
   /** The values that the thread keeps, by run. */
   readonly #kept = new Map<number, Set<number>>();
+  /** So many may be kept for a run before it is looked again which of them can go. */
+  #most = FEW;
   readonly #flags = Array.from({ length: HOLD }, (_, flag) => flag);
 
   constructor(thread: Thread) {
@@ -93,17 +103,16 @@ export class Lane {
 
   /** @throws {DOMException} `DataCloneError`, and then nothing has happened */
   send(draft: Draft, owner: FlightOwner): Flight {
-    const { atoms, shapes, expected, ...body } = draft;
+    const { atoms, kinds, plain, moves, expected, ...body } = draft;
     const flag = this.#flags[this.#flags.length - 1];
-    const unknown = new Set(shapes.filter(({ id }) => !this.#shapes.has(id)));
+    const unknown = [...kinds].filter(({ id }) => !this.#shapes.has(id));
     const packet: Packet = {
       ...body,
       ...{ type: 'packet', id: ++lastId, flag, run: owner.run },
-      define: unknown.size === 0 ? undefined : Array.from(unknown, toWire),
-      shapes: shapes.map(({ id }) => id),
+      define: unknown.length === 0 ? undefined : unknown.map(toWire),
     };
     Atomics.store(this.thread.words, FLAGS + flag, WAITING);
-    this.thread.post(packet satisfies ToWorker);
+    this.thread.post(packet satisfies ToWorker, moves && [...moves.values()].flat());
     this.#flags.pop();
     for (const { id } of unknown) this.#shapes.add(id);
     if (draft.keep) {
@@ -153,6 +162,16 @@ export class Lane {
       clearTimeout(flight.timer);
       flight.owner?.lost(flight, error, flight.id === running && member >= 0 ? member : undefined);
     }
+  }
+
+  /** The thread need not keep those values of a run any more that are over. It is looked seldom enough to cost nothing. */
+  tidy(run: number, isOver: (value: number) => boolean): void {
+    const kept = this.#kept.get(run);
+    if (kept === undefined || kept.size <= this.#most) return;
+    const values = [...kept].filter(isOver);
+    for (const value of values) kept.delete(value);
+    this.#most = Math.max(FEW, 2 * kept.size);
+    if (values.length > 0) this.thread.post({ type: 'drop', run, values } satisfies ToWorker);
   }
 
   /** A run is over: the thread need not keep anything for it. */

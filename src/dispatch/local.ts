@@ -2,15 +2,15 @@
 import { revertArguments, type TaskAtom } from '../atoms/index.js';
 import type { Ledger, RunHost } from '../engine/index.js';
 import { AbortError, RunError } from '../errors.js';
-import type { Named } from '../plan/index.js';
-import { Context, callService, LONGEST_DELAY } from './context.js';
+import { type Named, nameOf } from '../plan/index.js';
+import { Context, callService, FIRST, LONGEST_DELAY, type Turn } from './context.js';
 
 /** Calls what an atom that has begun is to do: its `execute`, or its `revert` if it has one. */
 export function callAtom(ledger: Ledger, atom: number, task: TaskAtom, context: LocalContext): unknown {
   const { definition, controller } = task;
   const reverting = ledger.isReverting(atom);
   if (reverting && (controller ?? definition).revert === undefined) return undefined;
-  if (reverting || ledger.turns !== undefined) {
+  if (reverting || (ledger.turns !== undefined && ledger.turns.common === undefined)) {
     context.again({ attempt: ledger.attemptOf(atom), round: ledger.roundOf(atom), reverting });
   }
   if (!reverting) {
@@ -23,35 +23,40 @@ export function callAtom(ledger: Ledger, atom: number, task: TaskAtom, context: 
 
 /** The run that a context belongs to. */
 export interface ContextHost {
-  /** The name of the flow. */
-  readonly flow: string;
-  /** What the keys of its tasks begin with. */
-  readonly key: string;
+  readonly ledger: Ledger;
+  /** Which time it is that tasks run of which nothing else is said. */
+  readonly turn: Turn;
   readonly services: RunHost['services'];
   progress(task: string, fraction: number, details: unknown): void;
   log(task: string, message: string, details: unknown): void;
 }
 
-/** The context of a task that runs on the scheduler's thread. */
-export class LocalContext extends Context {
-  readonly #host: ContextHost;
-  readonly #task: Named;
-  /** Of the atom whose start led to this one's. */
-  readonly outer: LocalContext | undefined;
+/** The turn of all tasks that are about to run in a ledger, as far as it is the same. */
+export function commonTurn({ turns }: Ledger): Turn {
+  return turns?.common ? { ...FIRST, round: turns.common } : FIRST;
+}
 
-  constructor(host: ContextHost, task: Named, outer: LocalContext | undefined) {
+/** The context of a task that runs on the scheduler's thread: an object with four fields, and no more until the task asks for more. */
+export class LocalContext extends Context {
+  declare private readonly host: ContextHost;
+  declare private readonly atom: number;
+  /** Of the atom whose start led to this one's. */
+  declare readonly outer: LocalContext | undefined;
+
+  constructor(host: ContextHost, atom: number, outer: LocalContext | undefined) {
     super();
-    this.#host = host;
-    this.#task = task;
+    this.host = host;
+    this.atom = atom;
     this.outer = outer;
+    this.late = undefined;
   }
 
   get name(): string {
-    return this.#task.name;
+    return nameOf(this.host.ledger.plan, this.atom);
   }
 
   get flow(): string {
-    return this.#host.flow;
+    return this.host.ledger.plan.name;
   }
 
   get aborted(): boolean {
@@ -59,19 +64,23 @@ export class LocalContext extends Context {
   }
 
   protected get flowKey(): string {
-    return this.#host.key;
+    return this.host.ledger.key;
+  }
+
+  protected override get usualTurn(): Turn {
+    return this.host.turn;
   }
 
   protected report(fraction: number, details: unknown): void {
-    this.#host.progress(this.name, fraction, details);
+    this.host.progress(this.name, fraction, details);
   }
 
   protected say(message: string, details: unknown): void {
-    this.#host.log(this.name, message, details);
+    this.host.log(this.name, message, details);
   }
 
   protected call(service: string, args: unknown[]): Promise<unknown> {
-    return callService(this.#host.services, this.name, service, args);
+    return callService(this.host.services, this.name, service, args);
   }
 }
 
@@ -87,7 +96,6 @@ export interface Patience {
 
 /** Waits for what a task has promised: no longer than its timeout, and once it was told to stop, no longer than the grace. */
 export class Waiting {
-  readonly #task: Named;
   readonly #context: LocalContext;
   readonly #abortGrace: number;
   readonly #ended: (good: boolean, value: unknown) => void;
@@ -99,13 +107,11 @@ export class Waiting {
 
   /** `ended` is told once, later, how the task has ended: `good` with its result, or not with what it failed of. */
   constructor(
-    task: Named,
     context: LocalContext,
     result: PromiseLike<unknown>,
     { timeout, started, abortGrace }: Patience,
     ended: (good: boolean, value: unknown) => void,
   ) {
-    this.#task = task;
     this.#context = context;
     this.#abortGrace = abortGrace;
     this.#ended = ended;
@@ -116,7 +122,7 @@ export class Waiting {
     const left = timeout === Infinity ? Infinity : started + timeout - performance.now();
     if (left <= LONGEST_DELAY) {
       this.#timer = setTimeout(() => {
-        const error = timedOut(task, timeout);
+        const error = timedOut(context, timeout);
         this.#stop(error, error);
       }, left);
     }
@@ -126,7 +132,7 @@ export class Waiting {
 
   /** Tells the task to stop, and stops waiting for it after the grace. */
   cancel(reason: unknown): void {
-    this.#stop(aborted(this.#task, reason), reason);
+    this.#stop(aborted(this.#context, reason), reason);
   }
 
   #stop(error: Error, reason: unknown): void {

@@ -7,9 +7,20 @@
  */
 import type { Shape, TaskAtom } from '../atoms/index.js';
 import type { ReadySet, RunHost, Scheduler } from '../engine/index.js';
-import { CONSTANT, INPUT, nameOf } from '../plan/index.js';
-import { BY_VALUE, encodeError, type WireFailures, type WireRevert } from '../wire/index.js';
+import { type Kinds, kindsOf, nameOf, namesOf } from '../plan/index.js';
+import {
+  type Atoms,
+  encodeError,
+  isPlain,
+  NAMES,
+  type Row,
+  row,
+  type WireFailures,
+  type WireRevert,
+} from '../wire/index.js';
+import { ArgumentWriter, areInRow } from './arguments.js';
 import type { Draft, Lane } from './lane.js';
+import { Moves } from './moves.js';
 
 /** How long a packet is meant to take, in ms. */
 const TARGET = 4;
@@ -24,6 +35,10 @@ const BUDGET = 20;
 const TINY = 0.02;
 /** The most tasks in a packet. */
 const MOST = 512;
+/** And when all that is sent are numbers: a message costs 20 us or so by itself, and a number next to nothing. */
+const MOST_PLAIN = 8192;
+/** The names of so many members are worth less than a message that all names can go. */
+const FEW = 32;
 
 export class Packer {
   readonly #host: RunHost;
@@ -32,13 +47,13 @@ export class Packer {
   /** For each node, how many of its open predecessors are in the packet. */
   readonly #inside: Int32Array;
   readonly #touched: number[] = [];
-  /** For each atom, its place in the packet, counted from 1. */
-  readonly #member: Int32Array;
-  /** How many arguments come from each source; made when it is first asked for. */
-  #uses: Int32Array | undefined;
-  /** In a flow with retries: for each source, when the atom that gave the value had finished, and the number of the value. */
-  readonly #values = new Map<number, { readonly finished: number; readonly number: number }>();
-  #valueCount: number;
+  /** For each kind, how many are in the packet. */
+  readonly #together: Int32Array;
+  readonly #kinds: Kinds;
+  /** Whether all are of one kind, and nothing follows: then they are taken as they come. */
+  readonly #uniform: boolean;
+  readonly #arguments: ArgumentWriter;
+  readonly #moves: Moves;
   /** All that had failed when something was reverted last. A thread is sent it once, however many it reverts. */
   #failures: { readonly all: object; readonly number: number; readonly encoded: WireFailures } | undefined;
 
@@ -47,29 +62,41 @@ export class Packer {
     this.#scheduler = host.scheduler;
     this.#run = run;
     this.#inside = new Int32Array(host.scheduler.plan.nodes);
-    const { plan, ledger } = host.scheduler;
-    this.#member = new Int32Array(plan.size);
-    this.#valueCount = plan.size + plan.picks.length + ledger.binding.inputs.length;
+    this.#kinds = kindsOf(host.scheduler.plan);
+    this.#together = new Int32Array(this.#kinds.samples.length);
+    this.#uniform = this.#kinds.samples.length === 1 && host.scheduler.plan.successors.to.length === 0;
+    this.#arguments = new ArgumentWriter(host.scheduler, run);
+    this.#moves = new Moves(host.scheduler);
   }
 
   /**
    * Takes atoms that are ready to run for a packet; there must be one. `threads` is how many share what is ready, `crowded` whether other runs
    * wait for them.
    */
-  take(ready: ReadySet, threads: number, alone: boolean, crowded: boolean): number[] {
+  take(ready: ReadySet, threads: number, alone: boolean, crowded: boolean): Atoms {
     const scheduler = this.#scheduler;
-    const { atoms } = scheduler.plan;
+    const { of, samples } = this.#kinds;
+    if (this.#uniform && !alone && this.#small(samples[0])) {
+      const { mean, company } = samples[0].shape.cost;
+      const time = crowded ? TARGET : LONG;
+      const share = Math.ceil(ready.waiting / (2 * threads));
+      return scheduler.takeRow(Math.max(1, Math.min(share, company, Math.floor(time / mean))));
+    }
     const first = scheduler.takeReady();
     const chosen = [first];
-    if (alone || !this.#small(atoms[first])) return chosen;
+    let kind = of[first];
+    if (alone || !this.#small(samples[kind])) return chosen;
     // The last ready tasks are shared out, rather than left to one thread.
     const share = Math.ceil((ready.waiting + 1) / (2 * threads));
     const following: number[] = [];
-    let time = atoms[first].shape.cost.mean;
+    const together = this.#together;
+    together[kind] = 1;
+    let { cost } = samples[kind].shape;
+    let time = cost.mean;
     let siblings = 1;
     let patient = !crowded && this.#patient(first);
     this.#follow(ready, first, following);
-    while (chosen.length < MOST) {
+    while (chosen.length < MOST_PLAIN) {
       let next = following.pop();
       if (next === undefined) {
         if (siblings >= share) break;
@@ -79,47 +106,93 @@ export class Packer {
       } else {
         scheduler.claim(next);
       }
-      const { mean, company } = atoms[next].shape.cost;
       patient &&= this.#patient(next);
-      if (!this.#small(atoms[next]) || chosen.length >= company || time + mean > (patient ? LONG : TARGET)) {
+      let small = true;
+      if (of[next] !== kind) {
+        kind = of[next];
+        cost = samples[kind].shape.cost;
+        small = this.#small(samples[kind]);
+      }
+      if (!small || together[kind] >= cost.company || time + cost.mean > (patient ? LONG : TARGET)) {
         scheduler.putBack(next);
         break;
       }
-      time += mean;
+      time += cost.mean;
+      together[kind]++;
       chosen.push(next);
       this.#follow(ready, next, following);
     }
+    for (const atom of chosen) together[of[atom]] = 0;
     for (const node of this.#touched) this.#inside[node] = 0;
     this.#touched.length = 0;
     return chosen;
   }
 
+  /** The results of atoms in a row have come from a thread. What comes together may share its memory, so that only one by itself may move. */
+  arrived(atoms: Atoms, from: number, results: Row): void {
+    if (results instanceof Float64Array) return;
+    let alone = -1;
+    for (let i = 0; i < results.length; i++) {
+      if (typeof results[i] !== 'object' || results[i] === null) continue;
+      if (alone >= 0) return;
+      alone = i;
+    }
+    if (alone >= 0) this.#moves.note(atoms[from + alone], results[alone]);
+  }
+
   /** Writes the packet. */
-  draft(atoms: readonly number[], lane: Lane): Draft {
+  draft(atoms: Atoms, lane: Lane): Draft {
     const { plan, ledger } = this.#scheduler;
     const reverting = this.#scheduler.reverts(atoms[0]);
-    const tasks = atoms.map((atom) => plan.atoms[atom]);
-    const timed = this.#host.timeoutOf(tasks[0]) !== Infinity;
-    const args = this.#arguments(atoms, lane, reverting);
-    const revert = reverting ? this.#revert(atoms[0], tasks[0]) : undefined;
+    const first = plan.atoms[atoms[0]];
+    const timed = this.#host.timeoutOf(first) !== Infinity;
+    const { columns, keep, inner } = this.#arguments.write(atoms, lane, reverting);
+    const plain = keep.size === 0 && columns.every(({ values }) => isPlain(values));
+    const names = this.#names(atoms, lane, keep);
+    const revert = reverting ? this.#revert(atoms[0], first) : undefined;
     if (revert && !lane.keeps(this.#run, revert.flowFailures)) {
-      args.keep ??= new Map();
-      args.keep.set(revert.flowFailures, this.#failures!.encoded);
+      keep.set(revert.flowFailures, this.#failures!.encoded);
     }
-    const expected = timed ? Number.NaN : tasks.reduce((sum, { shape }) => sum + shape.cost.mean, 0);
+    const { kinds, shapes, expected } = this.#shapes(atoms, reverting);
+    // Only what is neither taken back nor comes back before it has begun is never sent a second time: the first of what runs at once.
+    const moves = lane.flights.length === 0 && !reverting ? this.#moves.to(atoms[0]) : undefined;
     return {
-      ...args,
-      atoms,
+      ...{ atoms, columns, names, moves, kinds, shapes, timed, revert, plain },
       flow: plan.name,
-      shapes: tasks.map((task) => (reverting ? task.revertShape : task.shape)),
-      names: atoms.map((atom) => nameOf(plan, atom)).join('\n'),
       key: ledger.key,
-      turns: ledger.turns && atoms.flatMap((atom) => [ledger.attemptOf(atom), ledger.roundOf(atom)]),
+      turns: ledger.turns && Array.from(atoms, (atom) => [ledger.attemptOf(atom), ledger.roundOf(atom)]).flat(),
+      inner: inner.length > 0 ? inner : undefined,
+      keep: keep.size > 0 ? keep : undefined,
       budget: Math.max(BUDGET, 2 * expected || 0),
-      timed,
-      revert,
-      expected: reverting ? Number.NaN : expected,
+      crew: undefined,
+      expected: timed || reverting ? Number.NaN : expected,
     };
+  }
+
+  #shapes(atoms: Atoms, reverting: boolean) {
+    const { of, samples } = this.#kinds;
+    const kinds = new Set<Shape>();
+    const shapes: number[] = [];
+    let expected = 0;
+    for (let begin = 0, end = 0; begin < atoms.length; begin = end) {
+      const kind = of[atoms[begin]];
+      while (end < atoms.length && of[atoms[end]] === kind) end++;
+      const shape = reverting ? samples[kind].revertShape : samples[kind].shape;
+      kinds.add(shape);
+      shapes.push(shape.id, end - begin);
+      expected += (end - begin) * shape.cost.mean;
+    }
+    return { kinds, shapes, expected };
+  }
+
+  #names(atoms: Atoms, lane: Lane, keep: Map<number, unknown>): Draft['names'] {
+    const { plan } = this.#scheduler;
+    const { range } = plan;
+    const [first] = atoms;
+    if (range && areInRow(atoms)) return { list: range.name, first: range.first + first };
+    if (range || atoms.length < FEW) return Array.from(atoms, (atom) => nameOf(plan, atom)).join('\n');
+    if (!lane.keeps(this.#run, NAMES)) keep.set(NAMES, namesOf(plan));
+    return { atoms: Array.isArray(atoms) ? row(atoms) : Float64Array.from(atoms) };
   }
 
   /** Whether nothing becomes ready when this atom has ended, unless others have ended too. */
@@ -137,11 +210,14 @@ export class Packer {
   /** Adds to `following` the atoms that become ready within the packet once `atom` has ended in it. */
   #follow(ready: ReadySet, atom: number, following: number[]): void {
     const { plan } = this.#scheduler;
+    const { start, to } = plan.successors;
+    if (start[atom] === start[atom + 1]) return;
     // What comes next may depend on deciders or on what has failed, and that is asked here. Or what came before is to be durable first.
     if (plan.decisions !== undefined || plan.lacking || this.#scheduler.ledger.journal) return;
     // What provides several values may turn out to lack one: it has failed then, and nothing that follows it may run.
-    if (plan.atoms[atom].provision.keys !== undefined) return;
-    const { start, to } = plan.successors;
+    const { of, samples } = this.#kinds;
+    const { provision, priority } = samples[of[atom]];
+    if (provision.keys !== undefined) return;
     const chain = start[atom + 1] - start[atom] === 1;
     const passing = [atom];
     for (let node = passing.pop(); node !== undefined; node = passing.pop()) {
@@ -152,80 +228,10 @@ export class Packer {
         if (next >= plan.size) passing.push(next);
         else if (this.#scheduler.runsHere(next)) continue;
         // Some ready task may come between the two.
-        else if (plan.atoms[next].priority < plan.atoms[atom].priority) continue;
-        else if (chain || plan.atoms[next].shape.cost.mean <= TINY) following.push(next);
+        else if (samples[of[next]].priority < priority) continue;
+        else if (chain || samples[of[next]].shape.cost.mean <= TINY) following.push(next);
       }
     }
-  }
-
-  #arguments(atoms: readonly number[], lane: Lane, reverting: boolean) {
-    const { plan, ledger } = this.#scheduler;
-    const { binding } = ledger;
-    const values: unknown[] = [];
-    const keep = new Map<number, unknown>();
-    let refs: number[] | undefined;
-    let count = 0;
-    const refer = (ref: number) => {
-      refs ??= new Array(count).fill(BY_VALUE);
-      refs.push(ref);
-    };
-    atoms.forEach((atom, i) => {
-      this.#member[atom] = i + 1;
-      const { mapping } = plan.atoms[atom];
-      const own = reverting ? mapping.revert : undefined;
-      const { params, constants } = own ?? mapping;
-      const start = plan.argStart[atom] + (own ? mapping.params.length : 0);
-      for (let p = 0; p < params.length; p++, count++) {
-        const source = binding.args[start + p];
-        // What provides several values has nothing of its packet behind it, so that a pick is never of a member.
-        const member = source < 0 || source >= plan.size ? 0 : this.#member[source];
-        if (member > 0) {
-          refer(member - 1);
-          continue;
-        }
-        const value =
-          source >= 0 ? ledger.value(source) : source === CONSTANT ? constants[p] : binding.inputs[INPUT - source];
-        if (typeof value === 'object' && value !== null && source !== CONSTANT && this.#usesOf(source) > 1) {
-          const number = this.#valueNumber(source);
-          if (!lane.keeps(this.#run, number)) keep.set(number, value);
-          refer(BY_VALUE - 1 - number);
-          continue;
-        }
-        values.push(value);
-        refs?.push(BY_VALUE);
-      }
-    });
-    for (const atom of atoms) this.#member[atom] = 0;
-    return { values, refs, keep: keep.size > 0 ? keep : undefined };
-  }
-
-  /** Numbers all sources that are not constants from 0. */
-  #number(source: number): number {
-    const { size, picks } = this.#scheduler.plan;
-    return source >= 0 ? source : size + picks.length + INPUT - source;
-  }
-
-  /** Numbers values: what is tried again gives another one under the same source. */
-  #valueNumber(source: number): number {
-    const { plan, ledger } = this.#scheduler;
-    if (plan.retries === undefined || source < 0) return this.#number(source);
-    const finished = ledger.finished[source < plan.size ? source : plan.picks[source - plan.size].atom];
-    let value = this.#values.get(source);
-    if (value?.finished !== finished) {
-      value = { finished, number: value === undefined ? source : this.#valueCount++ };
-      this.#values.set(source, value);
-    }
-    return value.number;
-  }
-
-  #usesOf(source: number): number {
-    if (!this.#uses) {
-      const { plan, ledger } = this.#scheduler;
-      const { binding } = ledger;
-      this.#uses = new Int32Array(plan.size + plan.picks.length + binding.inputs.length);
-      for (const used of binding.args) if (used !== CONSTANT) this.#uses[this.#number(used)]++;
-    }
-    return this.#uses[this.#number(source)];
   }
 
   #revert(atom: number, { provision }: TaskAtom): WireRevert {
@@ -233,7 +239,7 @@ export class Packer {
     const failure = this.#scheduler.ledger.failures.get(atom);
     if (this.#failures?.all !== flowFailures) {
       const encoded = Object.entries(flowFailures).map(([task, { error }]) => [task, encodeError(error)] as const);
-      this.#failures = { all: flowFailures, number: this.#valueCount++, encoded };
+      this.#failures = { all: flowFailures, number: this.#arguments.newNumber(), encoded };
     }
     return {
       ...provision,
@@ -245,18 +251,28 @@ export class Packer {
 }
 
 /** Learns from what tasks took: `costs` is shape, count and ms, again and again. */
-export function learn(shapes: readonly Shape[], costs: readonly number[], complete: boolean): void {
-  let together = 0;
-  for (let i = 0; i < costs.length; i += 3) together += costs[i + 1];
+export function learn(
+  kinds: ReadonlySet<Shape>,
+  costs: readonly number[],
+  { complete, plain }: { readonly complete: boolean; readonly plain: boolean },
+): void {
+  const most = plain ? MOST_PLAIN : MOST;
+  const sums = new Map<number, { count: number; time: number }>();
   for (let i = 0; i < costs.length; i += 3) {
-    const shape = shapes.find(({ id }) => id === costs[i]);
-    if (!shape) continue;
-    const { cost } = shape;
-    const sample = costs[i + 2] / costs[i + 1];
+    const sum = sums.get(costs[i]) ?? { count: 0, time: 0 };
+    sum.count += costs[i + 1];
+    sum.time += costs[i + 2];
+    sums.set(costs[i], sum);
+  }
+  for (const { id, cost } of kinds) {
+    const sum = sums.get(id);
+    if (!sum) continue;
+    const sample = sum.time / sum.count;
     // The first runs are slower than all others: what gets cheaper is believed sooner.
     if (Number.isNaN(cost.mean)) cost.mean = sample;
     else cost.mean += (sample - cost.mean) * (sample < cost.mean ? 0.5 : 0.2);
     if (!complete) cost.company = Math.max(1, cost.company >> 1);
-    else if (together >= cost.company) cost.company = Math.min(MOST, cost.company * 2);
+    else if (sum.count >= cost.company) cost.company *= 2;
+    cost.company = Math.min(most, cost.company);
   }
 }

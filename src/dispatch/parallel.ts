@@ -1,30 +1,40 @@
 /** Runs atoms on the threads of a pool, and those that do not travel on the scheduler's own. */
 import { AsyncResource } from 'node:async_hooks';
 import type { Dispatcher, Journal, RunHost, Scheduler } from '../engine/index.js';
-import { AbortError, isMillraceError, RunError, type RunErrorCode, received } from '../errors.js';
+import { AbortError, RunError } from '../errors.js';
 import { type Named, named, nameOf } from '../plan/index.js';
 import {
+  type Atoms,
   CANCEL,
   type Done,
   decodeError,
   encodeError,
   type FromWorker,
   findUncloneable,
+  isPlain,
+  type Row,
   STOP,
   type ToWorker,
 } from '../wire/index.js';
 import { Budget } from './budget.js';
 import { callService, LONGEST_DELAY } from './context.js';
+import { Crew } from './crew.js';
+import { deathOf, takenDown } from './deaths.js';
 import { InlineRunner } from './inline.js';
 import type { Flight, Lane } from './lane.js';
 import { aborted, timedOut } from './local.js';
+import { allowsCrew, isSmall, muster, noteResult } from './muster.js';
 import { learn, Packer } from './packets.js';
-import { type PoolClient, type ThreadPool, UnhandledInWorker } from './pool.js';
+import type { PoolClient, ThreadPool } from './pool.js';
 
 /** How long a worker may take to import the module of a task that has a timeout, in ms: a new thread knows no module yet. */
 const LOADING = 10_000;
 /** So many threads may die of a packet before it starts, as of one that is too large for their memory. */
 const ATTEMPTS = 3;
+/** After a crew, or when too little was there for one, so many tasks must have ended before the next is looked for. */
+const BETWEEN_CREWS = 256;
+/** How long packets that are thought to be short are waited for, so that what comes after them is for the crew too, in ms. */
+const PATIENCE = 10;
 /** So many atoms that run here are recorded as begun at once. */
 const MOST_ADMITTED = 256;
 
@@ -48,6 +58,12 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   #stepped = false;
   /** How many packets may be sent before the next step. */
   #steps = Infinity;
+  /** The threads that schedule themselves. */
+  #crew: Crew | undefined;
+  /** When so many atoms have ended, a crew may be looked for. */
+  #nextCrew = 0;
+  /** When the packets under way have been waited for long enough. */
+  #waitUntil = 0;
   /** No threads can be had. */
   #broken: Error | undefined;
 
@@ -66,7 +82,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     this.#steps = stepped ? this.#pool.size - this.#flights.size : Infinity;
     if (this.#scheduler.recalling) this.#withdraw();
     if (this.#broken) this.#doWithout(this.#broken);
-    this.#pool.offer();
+    this.#pool.offer(stepped);
     const { journal } = this.#scheduler.ledger;
     let started = false;
     while (stepped ? !started : !this.#budget.spend()) {
@@ -78,6 +94,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     // A step is one atom: when it is over nothing else is about to begin.
     if (journal && !(stepped && started)) this.#admit(journal, stepped ? 1 : MOST_ADMITTED);
     if (!stepped) this.#pool.offer();
+    if (this.#crew) this.#lookAfter(this.#crew);
     journal?.soon();
   }
 
@@ -93,7 +110,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     this.#startRecorded(journal, atoms);
   }
 
-  #startRecorded(journal: Journal, atoms: readonly number[]): void {
+  #startRecorded(journal: Journal, atoms: Atoms): void {
     if (atoms.length === 0) return;
     this.#scheduler.held += atoms.length;
     for (const atom of atoms) journal.announce(this.#scheduler.ledger, atom);
@@ -117,7 +134,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   }
 
   /** Sends a packet once it is durable that its members begin. */
-  #sendRecorded(journal: Journal, atoms: readonly number[], lane: Lane): void {
+  #sendRecorded(journal: Journal, atoms: Atoms, lane: Lane): void {
     const scheduler = this.#scheduler;
     for (const atom of atoms) journal.announce(scheduler.ledger, atom);
     lane.reserved++;
@@ -136,6 +153,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   abort(reason: unknown): void {
     this.#here.abort(reason);
+    this.#crew?.abort(reason);
     for (const flight of this.#flights) {
       if (!this.recall(flight)) this.#stop(flight, aborted(this.#runningName(flight), reason), reason);
     }
@@ -150,11 +168,17 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   }
 
   get flying(): boolean {
-    return this.#flights.size > 0;
+    return this.#flights.size > 0 || this.#crew?.flying === true;
   }
 
   fill(lane: Lane): boolean {
-    if (!this.waiting || this.#steps <= 0) return false;
+    if (this.#steps <= 0) return false;
+    if (!this.waiting) return this.#crew?.join(lane) === true;
+    if (!this.#crew && !this.#stepped && this.#mayMuster()) {
+      if (this.#awaitsPackets()) return false;
+      this.#muster();
+      if (!this.waiting) return this.fill(lane);
+    }
     this.#steps--;
     const scheduler = this.#scheduler;
     const reverted = scheduler.takeRevert();
@@ -214,6 +238,8 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       this.#deaths.set(atoms[0], deaths);
       if (deaths === ATTEMPTS && !this.#scheduler.reverts(atoms[0])) member = 0;
     }
+    // What was given to it alone is lost with the thread, and so it does not begin again.
+    if (flight.draft.moves) member ??= 0;
     if (member !== undefined) {
       const death = flight.stopped ?? deathOf(this.#nameOf(flight, member), error);
       // The members before it have ended too, but nobody knows how: as they may have run, they have to be reverted.
@@ -229,6 +255,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   broken(error: Error): void {
     this.#broken = error;
+    this.#crew?.stop();
     this.#host.settled();
   }
 
@@ -237,11 +264,66 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     return this.#caller.runInAsyncScope(() => callService(this.#host.services, task, service, args));
   }
 
+  /** Whether a crew may be looked for, as far as that can be told at once: what is next is for one. */
+  #mayMuster(): boolean {
+    const scheduler = this.#scheduler;
+    if (scheduler.ended < this.#nextCrew || scheduler.recalling || !allowsCrew(this.#host) || this.#pool.crowded)
+      return false;
+    const atom = scheduler.takeReady();
+    if (atom < 0) return false;
+    scheduler.putBack(atom);
+    return isSmall(scheduler.plan.atoms[atom].shape);
+  }
+
+  /** What comes after a packet that is under way could not join: short ones are waited for. */
+  #awaitsPackets(): boolean {
+    if (this.#flights.size === 0) return false;
+    for (const { draft } of this.#flights) if (!(draft.expected <= PATIENCE)) return false;
+    const now = performance.now();
+    if (this.#waitUntil === 0) {
+      this.#waitUntil = now + PATIENCE;
+      setTimeout(() => this.#host.settled(), PATIENCE + 1);
+    }
+    return now < this.#waitUntil;
+  }
+
+  #muster(): void {
+    const scheduler = this.#scheduler;
+    this.#waitUntil = 0;
+    this.#nextCrew = scheduler.ended + Math.max(BETWEEN_CREWS, (scheduler.plan.size - scheduler.ended) >> 3);
+    const found = muster(this.#host, this.#pool.size);
+    if (!found) return;
+    this.#crew = new Crew(this.#host, this.run, found, {
+      advanced: () => this.#host.settled(),
+      ended: (well) => {
+        this.#crew = undefined;
+        this.#nextCrew = well ? scheduler.ended + BETWEEN_CREWS : Infinity;
+        queueMicrotask(() => this.#host.settled());
+      },
+    });
+  }
+
+  /** Other tasks, and other runs, need threads too. */
+  #lookAfter(crew: Crew): void {
+    if (this.#scheduler.recalling || this.#pool.crowded) crew.stop();
+    else if (this.waiting) crew.release();
+  }
+
   #done(flight: Flight, { from, results, failures, costs, last }: Done): void {
-    const { atoms, shapes } = flight.draft;
+    const { atoms, kinds, plain } = flight.draft;
+    if (last) this.#flights.delete(flight); // a listener of what follows may abort
+    if (results.length > 0) noteResult(this.#scheduler.plan.atoms[atoms[from]].shape, results[0]);
+    if (!failures) this.#packer.arrived(atoms, from, results);
+    if (failures || flight.stopped || !this.#scheduler.quiet) this.#end(flight, from, results, failures);
+    else this.#endQuietly(flight, from, results);
+    learn(kinds, costs, { complete: !last || flight.ended === atoms.length, plain: plain && isPlain(results) });
+    if (last) this.#giveBack(flight);
+  }
+
+  #end(flight: Flight, from: number, results: Row, failures: Done['failures']): void {
+    const { atoms } = flight.draft;
     const { stopped } = flight;
     const failed = new Map(failures);
-    if (last) this.#flights.delete(flight); // a listener of what follows may abort
     for (let i = 0; i < results.length; i++) {
       const member = from + i;
       this.#begin(flight, member + 1);
@@ -255,8 +337,19 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       }
       flight.ended++;
     }
-    learn(shapes, costs, !last || flight.ended === atoms.length);
-    if (last) this.#giveBack(flight);
+  }
+
+  /** As `#end()`, of members that have all ended well, when nobody looks on. */
+  #endQuietly(flight: Flight, from: number, results: Row): void {
+    const end = from + results.length;
+    const scheduler = this.#scheduler;
+    // Those that have not been said to begin do so now, and end.
+    const unsaid = Math.max(0, end - flight.begun);
+    scheduler.held -= unsaid;
+    scheduler.running += unsaid;
+    flight.begun += unsaid;
+    scheduler.finishAll(flight.draft.atoms, from, results);
+    flight.ended = end;
   }
 
   #begin(flight: Flight, members: number): void {
@@ -309,7 +402,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   }
 
   /** A packet could not be sent. Whose fault it is shows when its first member goes alone. */
-  #refuse(atoms: readonly number[], lane: Lane, error: unknown): void {
+  #refuse(atoms: Atoms, lane: Lane, error: unknown): void {
     const [first, ...others] = atoms;
     for (const atom of others) {
       this.#scheduler.held--;
@@ -349,13 +442,17 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     queueMicrotask(() => this.#host.settled());
   }
 
-  #send(atoms: readonly number[], lane: Lane): void {
+  #send(atoms: Atoms, lane: Lane): void {
     if (this.#scheduler.reverts(atoms[0]) && (this.#deaths.get(atoms[0]) ?? 0) >= ATTEMPTS) {
       this.#revertHere(atoms[0]);
       return;
     }
     try {
-      this.#flights.add(lane.send(this.#packer.draft(atoms, lane), this));
+      const draft = this.#packer.draft(atoms, lane);
+      this.#flights.add(lane.send(draft, this));
+      const { ledger } = this.#scheduler;
+      for (const atom of draft.moves?.keys() ?? []) ledger.handOver(atom);
+      if (draft.keep && ledger.releases) lane.tidy(this.run, (value) => ledger.hasReleasedValue(value));
     } catch (error) {
       this.#refuse(atoms, lane, error);
     }
@@ -390,27 +487,4 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
 function shorten(path: string): string {
   return path.length > 200 ? `${path.slice(0, 200)}…` : path;
-}
-
-/** The failure of a task whose result was lost when a later one of its packet ended the thread. */
-function takenDown(task: string, death: Error): RunError {
-  const message = `Task '${task}' had run when its worker ended, and its result is lost: ${death.message}`;
-  return new RunError('ERR_MILLRACE_WORKER_EXIT', message, { task, cause: death });
-}
-
-/** What a thread died of, as the failure of a task that ran on it. */
-function deathOf(task: string, error: unknown): RunError {
-  const unhandled = error instanceof UnhandledInWorker;
-  const cause = unhandled ? error.cause : error;
-  const reason = cause instanceof Error ? cause.message : received(cause);
-  if (unhandled) {
-    const message = `Task '${task}': its worker died of an error that nobody caught: ${reason}`;
-    return new RunError('ERR_MILLRACE_UNHANDLED_ERROR', message, { task, cause });
-  }
-  if ((error as { code?: unknown } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    const message = `Task '${task}': its worker ran out of memory; resourceLimits say how much it may use`;
-    return new RunError('ERR_MILLRACE_WORKER_MEMORY', message, { task, cause });
-  }
-  const code = isMillraceError(error) ? (error.code as RunErrorCode) : 'ERR_MILLRACE_WORKER_EXIT';
-  return new RunError(code, `Task '${task}': ${reason}`, { task, cause });
 }

@@ -1,11 +1,16 @@
-import { inspect } from 'node:util';
+import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
-import { expose } from 'comlink';
 import { thread as thisThread } from '../atoms/index.js';
 import { RunError } from '../errors.js';
 import { decodeError, encodeError, type FromWorker, type ServiceAnswer, type ServiceHost } from '../wire/index.js';
+import { UnhandledInWorker, warnOfDeath } from './deaths.js';
 import { type FlightOwner, Lane } from './lane.js';
 import { type Thread, Threads, type ThreadsHandler } from './threads.js';
+
+const require = createRequire(import.meta.url);
+
+/** So long packets may be written one after the other, in ms, before the event loop turns. */
+const SLICE = 2;
 
 /** A run that uses the pool. */
 export interface PoolClient extends FlightOwner {
@@ -44,6 +49,8 @@ export class ThreadPool implements AsyncDisposable {
   /** Those who wait for all threads to be ready, or for the last run to end. */
   readonly #watchers = new Set<() => void>();
   #turn = 0;
+  /** Goes on handing out work when the event loop has turned. */
+  #rest: NodeJS.Immediate | undefined;
   #broken: Error | undefined;
   #closing: Promise<void> | undefined;
 
@@ -136,9 +143,13 @@ export class ThreadPool implements AsyncDisposable {
   /**
    * Hands work to threads that can take some: to the least busy one first, and to the runs in turn. When there is none for an
    * idle thread, it gets what waits behind a packet that has turned out to be long.
+   *
+   * To write large packets takes some ms: unless it is to be done `atOnce`, the event loop turns between them.
    * @internal
    */
-  offer(): void {
+  offer(atOnce = false): void {
+    if (this.#rest && !atOnce) return;
+    const until = performance.now() + SLICE;
     for (;;) {
       let best: Lane | undefined;
       for (const lane of this.#lanes.values()) {
@@ -146,6 +157,12 @@ export class ThreadPool implements AsyncDisposable {
       }
       if (!best) return;
       if (!this.#fill(best) && (best.flights.length > 0 || best.reserved > 0 || !this.#recall())) return;
+      if (atOnce || performance.now() < until) continue;
+      this.#rest = setImmediate(() => {
+        this.#rest = undefined;
+        this.offer();
+      });
+      return;
     }
   }
 
@@ -171,10 +188,12 @@ export class ThreadPool implements AsyncDisposable {
   #ready(thread: Thread): void {
     this.#lanes.set(thread, new Lane(thread));
     const host: ServiceHost = { call: (run, task, service, args) => this.#call(run, task, service, args) };
-    expose(host, thread.services as never);
-    thread.services.unref();
     this.#look();
     this.offer();
+    // Not before the thread has something to do: it takes some ms to load this, which nobody is to wait for.
+    const { expose } = require('comlink') as typeof import('comlink');
+    expose(host, thread.services as never);
+    thread.services.unref();
   }
 
   async #call(run: number, task: string, service: string, args: unknown[]): Promise<ServiceAnswer> {
@@ -207,12 +226,7 @@ export class ThreadPool implements AsyncDisposable {
   #lost(thread: Thread, error: unknown): void {
     const lane = this.#lanes.get(thread)!;
     this.#lanes.delete(thread);
-    if (lane.flights.length === 0 && lane.fatal !== undefined) {
-      process.emitWarning(
-        `A worker thread died of an error that nobody caught, after its task had ended: ${inspect(lane.fatal)}`,
-        'MillraceWarning',
-      );
-    }
+    if (lane.flights.length === 0 && lane.fatal !== undefined) warnOfDeath(lane.fatal);
     lane.crash(lane.fatal === undefined ? error : new UnhandledInWorker(lane.fatal));
     if (this.#broken) this.#fail(this.#broken);
     this.offer();
@@ -249,13 +263,5 @@ export class ThreadPool implements AsyncDisposable {
   #checkOpen(): void {
     if (this.#closing)
       throw new RunError('ERR_MILLRACE_CLOSED', 'The pool is closed; make another one with createPool()');
-  }
-}
-
-/** Says that a thread died of an error which nobody caught; `cause` is that error. */
-export class UnhandledInWorker {
-  readonly cause: unknown;
-  constructor(cause: unknown) {
-    this.cause = cause;
   }
 }

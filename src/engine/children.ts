@@ -15,6 +15,7 @@ import { restoreChild } from './record.js';
 import { Run, sleeper } from './run.js';
 import { type FailureOptions, Scheduler, type SchedulerEvents } from './scheduler.js';
 import type { FlowState } from './states.js';
+import { outputSources } from './uses.js';
 
 /** How deep regions may be in regions: one that builds itself again and again would never end. */
 const DEEPEST = 100;
@@ -163,8 +164,9 @@ function build(ledger: Ledger, atom: number, restored = (_: Ledger) => {}): Chil
     throw new RunError('ERR_MILLRACE_TOO_DEEP', message, { task: name });
   }
   const task = ledger.plan.atoms[atom];
-  const { binding, resultOf } = built(task.region!, task, name, argumentsOf(ledger, atom, task));
+  const { binding, resultOf, kept } = built(task.region!, task, name, argumentsOf(ledger, atom, task));
   const own = new Ledger(binding, { ledger, atom });
+  if (ledger.releases && kept) own.release(kept);
   restored(own);
   const child: Child = { ledger: own, value: () => resultOf(own), suspended: false };
   ledger.adopt(atom, child, name);
@@ -182,6 +184,8 @@ function argumentsOf(ledger: Ledger, atom: number, { mapping }: TaskAtom): Recor
 /** A flow with its values, and what it comes to. */
 interface Built {
   readonly binding: Binding;
+  /** The sources that this is made of; `undefined`: all there are. */
+  readonly kept: Iterable<number> | undefined;
   readonly resultOf: (ledger: Ledger) => unknown;
 }
 
@@ -192,8 +196,12 @@ function built(region: Region, task: TaskAtom, name: string, args: Record<string
   const shared = [...new Set(sourcesOf(element.mapping))].filter(
     (source): source is string => source !== undefined && source !== as && source !== into,
   );
-  const inputs = shared.map((source) => args[source]);
-  addElements(inputs, args[over], name, over);
+  const inputs = withElements(
+    shared.map((source) => args[source]),
+    args[over],
+    name,
+    over,
+  );
   const initial = region.kind === 'reduce' ? startOf(region.initial, inputs, shared.length, name, over) : [];
   const size = inputs.length - shared.length;
   const first = region.kind === 'reduce' && region.initial === undefined ? 1 : 0;
@@ -202,8 +210,9 @@ function built(region: Region, task: TaskAtom, name: string, args: Record<string
   const present = shared.filter((source) => Object.hasOwn(args, source));
   const given = Object.fromEntries(present.map((source) => [source, args[source]]));
   const binding = { plan, args: plan.args, inputs, given, special: false };
-  if (region.kind === 'each') return { binding, resultOf: collected };
-  return { binding, resultOf: ({ results }) => (size === 0 ? initial[0] : results[size - 1]) };
+  if (region.kind === 'each') return { binding, kept: undefined, resultOf: collected };
+  const kept = size === 0 ? [] : [size - 1];
+  return { binding, kept, resultOf: ({ results }) => (size === 0 ? initial[0] : results[size - 1]) };
 }
 
 /** What the first task of a reduction is given, in a list. Without an initial value it is the first element, which is taken out. */
@@ -225,17 +234,21 @@ function collected({ results, failures }: Ledger): unknown[] {
   return failures.size === 0 ? results.slice() : Array.from(results);
 }
 
-function addElements(inputs: unknown[], list: unknown, name: string, over: string): void {
+/** The elements of a list, behind other values. */
+function withElements(inputs: unknown[], list: unknown, name: string, over: string): unknown[] {
   const wrong = (what: string) =>
     new RunError('ERR_MILLRACE_BAD_LIST', `Task '${name}' goes over '${over}', which ${what}`, { task: name });
   const iterable = list !== null && list !== undefined && typeof (list as Iterable<unknown>)[Symbol.iterator];
   if (iterable !== 'function')
     throw wrong(`must be a list, or anything else that can be iterated; received ${received(list)}`);
+  // An array is copied as a whole, which costs a tenth.
+  if (Array.isArray(list) && list.length <= LONGEST) return inputs.concat([...list]);
   let left = LONGEST;
   for (const element of list as Iterable<unknown>) {
     if (left-- === 0) throw wrong(`has more than ${LONGEST} elements`);
     inputs.push(element);
   }
+  return inputs;
 }
 
 function builtFlow(flow: unknown, { provision }: TaskAtom, name: string, args: Record<string, unknown>): Built {
@@ -268,6 +281,7 @@ function builtFlow(flow: unknown, { provision }: TaskAtom, name: string, args: R
   const given = Object.fromEntries(present.map((input) => [input.name, args[input.name]]));
   return {
     binding: { plan, args: plan.args, inputs, given, special: false },
+    kept: outputSources(plan, undefined),
     resultOf: (ledger) => ledger.provided(),
   };
 }

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { type InspectOptions, inspect, isDeepStrictEqual } from 'node:util';
-import { AbortError, isMillraceError, RunError } from '../errors.js';
+import { AbortError, ArgumentError, isMillraceError, RunError } from '../errors.js';
 import { type FlowItem, isFactory } from '../flows/index.js';
 import { compile, type Plan } from '../plan/index.js';
 import { decodeStored } from '../stored/index.js';
@@ -24,6 +24,7 @@ import { type FailureOptions, Scheduler, type SchedulerEvents } from './schedule
 import { checkFlowTransition, type EngineState, type FlowState, PENDING, TASK_STATES } from './states.js';
 import { type EngineStatistics, RunClock } from './statistics.js';
 import { FlowStorage, type Storage } from './storage.js';
+import { outputSources } from './uses.js';
 
 /** What an engine needs to know beside its flow; `load()` prepares it. */
 export interface EngineSetup {
@@ -31,6 +32,10 @@ export interface EngineSetup {
   readonly signal: AbortSignal | undefined;
   readonly services: RunHost['services'];
   readonly failures: FailureOptions;
+  /** The names of what is asked of the flow; `undefined`: all that it gives. */
+  readonly outputs: readonly string[] | undefined;
+  /** Whether a value that is not asked for goes as soon as no task needs it. What is recorded stays. */
+  readonly releases: boolean;
   /** Where the flow is recorded. */
   readonly record: RecorderOptions | undefined;
   /** Looks up the configuration and says where atoms run; called at the start of each run. */
@@ -62,6 +67,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   #source: unknown;
   #flow: unknown;
   readonly #setup: EngineSetup;
+  readonly #outputs: ReadonlySet<string> | undefined;
   /** The inputs that the flow is built from. */
   #builtOf: unknown;
   /** Takes and leaves the flow where it is recorded. */
@@ -87,6 +93,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
     super();
     this.#source = source;
     this.#setup = setup;
+    if (setup.outputs) this.#outputs = new Set(setup.outputs);
     this.#builtOf = setup.inputs;
     if (setup.record) this.#recorder = new Recorder(setup.record);
     // Events are made only while someone listens.
@@ -150,6 +157,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
   prepare(): this {
     if (this.#ledger) return this;
     this.compile();
+    checkOutputs(this.#plan!, this.#outputs);
     this.#ledger = new Ledger(bind(this.#plan!, this.#setup.inputs));
     return this;
   }
@@ -182,7 +190,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
    * Runs the flow to its end. A flow that has succeeded does nothing more; one that was reverted runs again from the start;
    * one that was suspended, or whose revert failed, goes on where it was.
    *
-   * A serial flow of synchronous tasks runs within this call, as far as it gets in 10 ms.
+   * A serial flow of synchronous tasks runs within this call, as far as it gets in 8 ms.
    *
    * @returns what the tasks provide, by name; a suspended run resolves with what there is so far
    * @throws what a task threw, when one failed; {@link WrappedFailure}, when several did; {@link AbortError};
@@ -195,7 +203,7 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
           const error = this.#outcomeOf(run);
           const end = () => {
             if (error) reject(error);
-            else resolve(this.#ledger!.provided() as Gives);
+            else resolve(this.#ledger!.provided(this.#outputs) as Gives);
           };
           const left = this.#leaveEnded(ending, run);
           if (left) left.then(end, reject);
@@ -433,7 +441,8 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
       this.#toStart();
       this.#opening = false;
     }
-    const { signal, services, failures } = this.#setup;
+    const { signal, services, failures, releases } = this.#setup;
+    if (releases && !this.#recorder) this.#ledger!.release(outputSources(this.#plan!, this.#outputs));
     const { concurrent, abortGrace, taskTimeout } = connection;
     const { journal } = this.#ledger!;
     const events: SchedulerEvents = {
@@ -551,6 +560,18 @@ export class Engine<Gives = Record<string, unknown>> extends EventEmitter<Engine
 
   #notify<E extends keyof EngineEvents>(event: E, ...details: EngineEvents[E]): void {
     emitSafely(this, `flow '${this.name}'`, event, ...details);
+  }
+}
+
+function checkOutputs({ name, outputNames }: Plan, outputs: ReadonlySet<string> | undefined): void {
+  if (outputs === undefined || outputs.size === 0) return;
+  const given = new Set(outputNames);
+  for (const output of outputs) {
+    if (given.has(output)) continue;
+    const shown = outputNames.slice(0, 5).join(', ') + (outputNames.length > 5 ? ', ...' : '');
+    throw new ArgumentError(
+      `option 'outputs' names '${output}', which no task of flow '${name}' provides (${shown || 'nothing'})`,
+    );
   }
 }
 

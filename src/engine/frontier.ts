@@ -2,11 +2,11 @@
  * Which atoms are ready to run: one at a time, or several at once.
  *
  * This is the hot path. One at a time, the order was computed with the plan, so that "ready" is the next one in it and leaving
- * costs nothing. Otherwise `left[node]` counts what a node still waits for, and ready atoms stand in a heap of ranks.
+ * costs nothing. Otherwise `left[node]` counts what a node still waits for, and ready atoms are in a set of ranks.
  */
-import { IntHeap, type Plan, type Range, type Ranks, ranks, serialRanks } from '../plan/index.js';
+import { type Plan, type Range, RankSet, type Ranks, ranks, serialRanks } from '../plan/index.js';
 import { EXECUTE, type Ledger } from './ledger.js';
-import { IGNORE, SUCCESS, TO_RUN } from './states.js';
+import { IGNORE, PENDING, SUCCESS, TO_RUN } from './states.js';
 
 /** Where an atom may run. */
 export type Place = 'here' | 'away';
@@ -84,8 +84,8 @@ export class ReadySet implements Frontier {
   readonly #plan: Plan;
   readonly #ledger: Ledger;
   readonly #ranks: Ranks;
-  readonly #here = new IntHeap();
-  readonly #away = new IntHeap();
+  readonly #here: RankSet;
+  readonly #away: RankSet;
   readonly #taken: Uint8Array;
   /** Nodes without work, about to be left. */
   readonly #passing: number[] = [];
@@ -98,6 +98,8 @@ export class ReadySet implements Frontier {
     this.#ledger = ledger;
     this.left = plan.waits.slice();
     this.#ranks = concurrent ? ranks(plan) : serialRanks(plan);
+    this.#here = new RankSet(plan.size);
+    this.#away = new RankSet(plan.size);
     this.#taken = taken;
     this.#runsHere = runsHere;
     this.#decide = decide;
@@ -106,7 +108,11 @@ export class ReadySet implements Frontier {
 
   /** Fills the set, once. */
   start(): void {
-    const { nodes, waits } = this.#plan;
+    const { nodes, waits, size } = this.#plan;
+    if (size > 0 && this.#isFreshRow()) {
+      (this.#runsHere(0) ? this.#here : this.#away).fill(size);
+      return;
+    }
     for (let node = 0; node < nodes; node++) if (waits[node] === 0) this.#arrive(node);
     this.#pass();
   }
@@ -122,7 +128,7 @@ export class ReadySet implements Frontier {
 
   take(place: Place): number {
     for (;;) {
-      const next = (place === 'here' ? this.#here : this.#away).pop();
+      const next = (place === 'here' ? this.#here : this.#away).take();
       if (next < 0) return -1;
       const atom = this.#ranks.atom[next];
       if (this.#concurrent || this.#decide === undefined) return atom;
@@ -131,6 +137,13 @@ export class ReadySet implements Frontier {
       if (decision !== false) return decision ? atom : -1;
       this.leave(atom);
     }
+  }
+
+  /** Takes the next atom that is ready to go away, and those that follow it in the order without a gap, so many at most. */
+  takeRow(most: number): Int32Array {
+    const first = this.#away.lowest;
+    const count = this.#away.takeRow(most);
+    return this.#ranks.atom.subarray(first, first + count);
   }
 
   leave(atom: number): void {
@@ -161,6 +174,17 @@ export class ReadySet implements Frontier {
     this.#pass();
   }
 
+  /** Whether all atoms are the same task, are ready, and wait for nobody's decision. */
+  #isFreshRow(): boolean {
+    const { range, successors, size } = this.#plan;
+    if (range === undefined || successors.to.length > 0 || this.#decide !== undefined) return false;
+    const { states, intentions } = this.#ledger;
+    for (let atom = 0; atom < size; atom++) {
+      if (states[atom] !== PENDING || intentions[atom] !== EXECUTE || this.#taken[atom] !== 0) return false;
+    }
+    return true;
+  }
+
   #arrive(node: number): void {
     if (node >= this.#plan.size) {
       this.#passing.push(node);
@@ -189,7 +213,7 @@ export class ReadySet implements Frontier {
   }
 
   #push(atom: number): void {
-    (this.#runsHere(atom) ? this.#here : this.#away).push(this.#ranks.rank[atom]);
+    (this.#runsHere(atom) ? this.#here : this.#away).add(this.#ranks.rank[atom]);
   }
 
   #pass(): void {

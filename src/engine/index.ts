@@ -18,12 +18,12 @@ export {
 } from './events.js';
 export type { ReadySet } from './frontier.js';
 export type { Journal } from './journal.js';
-export { Ledger } from './ledger.js';
+export { EXECUTE, Ledger } from './ledger.js';
 export { onAbort } from './on-abort.js';
 export { abortedRun, closedEngine, closedRun, outcome } from './outcome.js';
 export type { RecordOptions } from './record.js';
 export type { RecorderOptions } from './recorder.js';
 export type { FailureOptions, Scheduler } from './scheduler.js';
-export { type EngineState, type FlowState, IGNORE, PENDING, type TaskState } from './states.js';
+export { type EngineState, type FlowState, IGNORE, PENDING, SUCCESS, type TaskState } from './states.js';
 export type { EngineStatistics } from './statistics.js';
 export { FlowStorage, type ProgressDetails, type Storage, type TaskIntention } from './storage.js';

@@ -11,7 +11,7 @@ import {
 } from '../atoms/index.js';
 import { isMillraceError, RunError } from '../errors.js';
 import { CONSTANT, INPUT, nameOf, type Plan, type Range } from '../plan/index.js';
-import { markFailed } from '../wire/index.js';
+import { type Atoms, markFailed, type Row } from '../wire/index.js';
 import type { Binding } from './bind.js';
 import type { ProgressEvent } from './events.js';
 import type { Journal } from './journal.js';
@@ -30,6 +30,7 @@ import {
   TO_REVERT,
 } from './states.js';
 import { Turns } from './turns.js';
+import { providerOf, usesOf } from './uses.js';
 
 /** What is meant to become of an atom that no decider has refused. */
 export const EXECUTE = 0;
@@ -101,6 +102,8 @@ export class Ledger {
 
   readonly #plan: Plan;
   #key: string | undefined;
+  /** For each atom, how many arguments its result is still to be; `undefined`: all results stay. */
+  #uses: Int32Array | undefined;
   readonly #attempts = new Map<number, Attempts>();
   /** What was made of the failures last, until there are others. */
   #told: { readonly around: object | undefined; readonly all: Readonly<Record<string, Failure>> } | undefined;
@@ -232,7 +235,69 @@ export class Ledger {
       this.finished[atom] = ++this.finishedCount;
       this.move(atom, SUCCESS);
       if (retries !== undefined && atoms[atom].controller) this.attempt(atom, result);
+      if (this.#uses !== undefined) this.#letGo(atom, this.#uses);
     }
+  }
+
+  /** Whether results go as soon as nobody needs them any more. */
+  get releases(): boolean {
+    return this.#uses !== undefined;
+  }
+
+  /** From now on results go as soon as nobody needs them any more, but for the sources in `kept`. Of a flow that may begin again, none go. */
+  release(kept: Iterable<number>): void {
+    this.#uses ??= usesOf(this.binding, kept);
+  }
+
+  /** Whether an atom's result is to be one more argument, and nothing else. */
+  isWantedOnce(atom: number): boolean {
+    return this.#uses?.[atom] === 1;
+  }
+
+  /** An atom's result is handed over, for the one argument that it was still to be. */
+  handOver(atom: number): void {
+    this.results[atom] = undefined;
+    this.#uses![atom] = 0;
+  }
+
+  /** Whether the value of a source is there no more, as nobody needed it. */
+  hasReleasedValue(source: number): boolean {
+    const { size, picks } = this.#plan;
+    return source < size + picks.length && this.hasReleased(providerOf(this.#plan, source));
+  }
+
+  /** Whether an atom's result is there no more, as nobody needed it. */
+  hasReleased(atom: number): boolean {
+    return this.#uses?.[atom] === 0 && this.states[atom] === SUCCESS;
+  }
+
+  /** Whether nothing is to be done for an atom that ends well but to put down its result. */
+  get quiet(): boolean {
+    const { journal, turns, progress } = this;
+    return journal === undefined && turns === undefined && progress.size === 0 && this.#plan.picks.length === 0;
+  }
+
+  /** As `finish()`, while the ledger is quiet. */
+  succeed(atom: number, result: unknown): void {
+    this.results[atom] = result;
+    this.finished[atom] = ++this.finishedCount;
+    this.states[atom] = SUCCESS;
+    if (this.#uses !== undefined) this.#letGo(atom, this.#uses);
+  }
+
+  /** As `succeed()`, for atoms in a row. */
+  succeedAll(atoms: Atoms, from: number, values: Row): void {
+    const { results, finished, states } = this;
+    const before = this.finishedCount + 1;
+    for (let i = 0; i < values.length; i++) {
+      const atom = atoms[from + i];
+      results[atom] = values[i];
+      finished[atom] = before + i;
+      states[atom] = SUCCESS;
+    }
+    this.finishedCount += values.length;
+    const uses = this.#uses;
+    if (uses !== undefined) for (let i = 0; i < values.length; i++) this.#letGo(atoms[from + i], uses);
   }
 
   /** An atom has ended badly, because of `error`. */
@@ -372,7 +437,23 @@ export class Ledger {
 
   /** The arguments of an atom's `execute`. */
   argumentsOf(atom: number): Record<string, unknown> {
-    return this.#arguments(this.#plan.atoms[atom].mapping, this.#plan.argStart[atom]);
+    return this.argumentsFor(atom, this.#plan.atoms[atom].mapping.params);
+  }
+
+  /** As `argumentsOf()`, when the names are known: a look at the atom itself costs as much as a small task. */
+  argumentsFor(atom: number, params: readonly string[]): Record<string, unknown> {
+    const { binding, results } = this;
+    const { argStart, size } = this.#plan;
+    const start = argStart[atom];
+    const args: Record<string, unknown> = {};
+    for (let i = 0; i < params.length; i++) {
+      const source = binding.args[start + i];
+      if (source >= size) args[params[i]] = this.value(source);
+      else if (source >= 0) args[params[i]] = results[source];
+      else if (source === CONSTANT) args[params[i]] = this.#plan.atoms[atom].mapping.constants[i];
+      else args[params[i]] = binding.inputs[INPUT - source];
+    }
+    return args;
   }
 
   /** The arguments of an atom's `revert`, without what it is given in any case. */
@@ -413,16 +494,18 @@ export class Ledger {
     else this.details.set(name, event);
   }
 
-  /** What the flow provides. Values that were not made, or were reverted, are missing. */
-  provided(): Record<string, unknown> {
+  /** What the flow provides, or of it what has one of these names. Values that were not made, or were reverted, are missing. */
+  provided(names?: ReadonlySet<string>): Record<string, unknown> {
     const { outputNames, outputs } = this.#plan;
     const values: Record<string, unknown> = {};
+    if (names?.size === 0) return values;
     let complete = true;
     for (let i = 0; i < outputNames.length; i++) {
+      if (names !== undefined && !names.has(outputNames[i])) continue;
       if (this.#has(outputs[i])) values[outputNames[i]] = this.value(outputs[i]);
       else complete = false;
     }
-    return complete ? values : { ...this.#providedSoFar(), ...values };
+    return complete ? values : { ...this.#providedSoFar(names), ...values };
   }
 
   reset(): void {
@@ -431,6 +514,7 @@ export class Ledger {
     this.finished.fill(0);
     this.intentions.fill(EXECUTE);
     this.results.fill(undefined);
+    this.#uses = undefined;
     this.failures.clear();
     this.#told = undefined;
     this.revertResults.clear();
@@ -475,18 +559,26 @@ export class Ledger {
   /** All atoms are about to go back to their start. */
   #putBack(): void {
     for (const region of [...this.children.keys(), ...this.left.keys()]) this.#strike(region);
-    for (let atom = 0; atom < this.#plan.size; atom++) {
-      if (this.states[atom] === PENDING && this.attemptOf(atom) === 1) continue; // it has never left it
-      if (this.states[atom] !== IGNORE) this.#again(atom);
-      this.journal?.reset(this, atom);
+    const { states, journal } = this;
+    // Of what has run as a whole nothing has to be said of single atoms: the next run is as fast as the first.
+    const together = !states.includes(PENDING) && !states.includes(IGNORE);
+    if (together) this.#turns().allAgain();
+    for (let atom = 0; atom < this.#plan.size && !(together && journal === undefined); atom++) {
+      if (states[atom] === PENDING && this.attemptOf(atom) === 1) continue; // it has never left it
+      if (!together && states[atom] !== IGNORE) this.#again(atom);
+      journal?.reset(this, atom);
     }
     this.journal?.flow({ notes: null });
   }
 
   /** An atom that has begun is put back to its start. */
   #again(atom: number): void {
+    this.#turns().again(atom);
+  }
+
+  #turns(): Turns {
     this.turns ??= new Turns(this.#plan.size);
-    this.turns.again(atom);
+    return this.turns;
   }
 
   #forget(retry: number): void {
@@ -503,15 +595,17 @@ export class Ledger {
   }
 
   /** What there is of each name while the last of its providers has not run. */
-  #providedSoFar(): Record<string, unknown> {
+  #providedSoFar(wanted: ReadonlySet<string> | undefined): Record<string, unknown> {
     const { order, size, atoms } = this.#plan;
     const values: Record<string, unknown> = {};
     for (let place = 0; place < size; place++) {
       const atom = order ? order[place] : place;
-      if (this.states[atom] !== SUCCESS) continue;
+      if (this.states[atom] !== SUCCESS || this.hasReleased(atom)) continue;
       const { names, keys } = atoms[atom].provision;
       const result = this.results[atom] as Record<string | number, unknown>;
-      for (let i = 0; i < names.length; i++) values[names[i]] = keys ? result[keys[i]] : result;
+      for (let i = 0; i < names.length; i++) {
+        if (wanted === undefined || wanted.has(names[i])) values[names[i]] = keys ? result[keys[i]] : result;
+      }
     }
     return values;
   }
@@ -529,8 +623,19 @@ export class Ledger {
   }
 
   #has(source: number): boolean {
-    const { size, picks } = this.#plan;
-    return this.states[source < size ? source : picks[source - size].atom] === SUCCESS;
+    return this.states[providerOf(this.#plan, source)] === SUCCESS;
+  }
+
+  /** An atom has ended well: it needs what it was given no more, and perhaps nobody needs what it gives. */
+  #letGo(atom: number, uses: Int32Array): void {
+    const plan = this.#plan;
+    const { args } = this.binding;
+    for (let at = plan.argStart[atom]; at < plan.argStart[atom + 1]; at++) {
+      if (args[at] < 0) continue;
+      const provider = providerOf(plan, args[at]);
+      if (uses[provider] > 0 && --uses[provider] === 0) this.results[provider] = undefined;
+    }
+    if (uses[atom] === 0) this.results[atom] = undefined;
   }
 }
 

@@ -1,5 +1,4 @@
 /** Takes a flow in the store where it is recorded, and leaves it. */
-import { randomUUID } from 'node:crypto';
 import { encodeStored, type Stored } from '../stored/index.js';
 import { Journal } from './journal.js';
 import type { RecordOptions } from './record.js';
@@ -33,7 +32,7 @@ export class Recorder {
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#limit = options.limit ?? LIMIT;
-    this.id = options.id ?? randomUUID();
+    this.id = options.id ?? crypto.randomUUID();
   }
 
   /** Takes the flow, if there is one. `anew`: it is to be read even if it is as the engine has left it. */

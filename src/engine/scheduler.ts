@@ -4,7 +4,8 @@
  */
 import type { Failure } from '../atoms/index.js';
 import { AbortError, isMillraceError } from '../errors.js';
-import { nameOf, type Plan, type Range, rangeOf, whole } from '../plan/index.js';
+import { type Kinds, kindsOf, nameOf, type Plan, type Range, rangeOf, whole } from '../plan/index.js';
+import type { Atoms, Row } from '../wire/index.js';
 import { ignoredFrom } from './decide.js';
 import { type LogEvent, logEvent, type ProgressEvent, progressEvent, type TaskEvent, taskEvent } from './events.js';
 import { type Frontier, NOTHING, type Place, ReadySet, Walk } from './frontier.js';
@@ -68,6 +69,9 @@ export class Scheduler {
   ended = 0;
   /** How many atoms a dispatcher has taken and not begun. */
   held = 0;
+  /** The order of the plan, if the run is plain as far as that is known from the start. */
+  readonly #straight: Walk | undefined;
+  readonly #kinds: Kinds;
   #frontier: Frontier = NOTHING;
   /** What is ready to be reverted, once something is. */
   #undoing: Undoing | undefined;
@@ -95,6 +99,7 @@ export class Scheduler {
     this.plan = plan;
     this.ledger = ledger;
     this.concurrent = options.concurrent;
+    this.#kinds = options.concurrent ? kindsOf(plan) : NO_KINDS;
     this.observed = options.observed;
     this.#options = options;
     this.#events = options.events;
@@ -113,7 +118,9 @@ export class Scheduler {
     } else if (this.concurrent || unresolved) {
       this.#start(this.#readySet());
     } else {
-      this.#frontier = new Walk(plan, ledger, this.#decider);
+      const walk = new Walk(plan, ledger, this.#decider);
+      this.#frontier = walk;
+      if (isSimple(plan, ledger)) this.#straight = walk;
     }
     // What was stopped while it was rolled back goes on with that, unless what was just asked has come to something else.
     for (const [retry, rollback] of stopped) {
@@ -164,6 +171,30 @@ export class Scheduler {
     return retreat !== undefined && retreat.ready === undefined;
   }
 
+  /**
+   * Whether the run is plain, as most are: one atom after the other in the order of the plan, and nothing is asked of any but what it
+   * returns. That ends when an atom fails, when someone listens, and when the run is to stop.
+   */
+  get plain(): boolean {
+    return this.#frontier === this.#straight && !this.observed && !this.#halted && this.ledger.progress.size === 0;
+  }
+
+  /** Takes and begins the next atom of a plain run; -1 when there is none. */
+  beginNext(): number {
+    const atom = this.#straight!.take();
+    if (atom < 0) return -1;
+    this.ledger.states[atom] = RUNNING;
+    this.running++;
+    return atom;
+  }
+
+  /** The atom that was begun has ended well, and the run is plain still. */
+  finishNext(atom: number, result: unknown): void {
+    this.ledger.succeed(atom, result);
+    this.running--;
+    this.ended++;
+  }
+
   /** Takes the next ready atom; -1 when there is none now. What is to be reverted goes first. */
   take(place: Place = 'away'): number {
     for (;;) {
@@ -184,6 +215,13 @@ export class Scheduler {
     const atom = this.#frontier.take(place);
     if (this.concurrent && atom >= 0) this.#taken[atom] = 1;
     return atom;
+  }
+
+  /** As `takeReady()`, of the next atom and those that follow it in the order without a gap, so many at most. */
+  takeRow(most: number): Int32Array {
+    const atoms = this.ready!.takeRow(most);
+    for (let i = 0; i < atoms.length; i++) this.#taken[atoms[i]] = 1;
+    return atoms;
   }
 
   /** Takes the next atom that is to be reverted; -1 when there is none now. */
@@ -225,11 +263,19 @@ export class Scheduler {
    * whose code no worker has found cannot.
    */
   readonly runsHere = (atom: number): boolean => {
-    const task = this.plan.atoms[atom];
+    const { of, samples } = this.#kinds;
+    const task = samples[of[atom]];
     if (!task.travels) return true;
     if (!this.reverts(atom)) return false;
     return task.definition.revert === undefined || UNFOUND.has(codeOf(this.ledger.failures.get(atom)));
   };
+
+  /** Whether an atom is the only one that is ever going to be given another one's result, be it that it fails. */
+  isForOnly(result: number, atom: number): boolean {
+    // Whoever listens was told the result, and may have kept it.
+    if (this.observed || this.#options.failures.neverResolve) return false;
+    return this.ledger.isWantedOnce(result) && this.plan.atoms[atom].retry === undefined;
+  }
 
   /** An atom that was taken starts. */
   begin(atom: number): void {
@@ -272,6 +318,32 @@ export class Scheduler {
     } else {
       if (retreat.ready !== undefined) this.#undoing!.leave(atom, retreat);
       this.#settle(retreat);
+    }
+  }
+
+  /** Whether several atoms may be said to end at once: nobody is told of each, and nothing is decided between them. */
+  get quiet(): boolean {
+    return !this.observed && this.#retreats.size === 0 && this.#decider === undefined && this.ledger.quiet;
+  }
+
+  /** As `finish()`, for atoms in a row, while the scheduler is quiet: that they begin may be left out. */
+  finishAll(atoms: Atoms, from: number, results: Row): void {
+    const { ledger } = this;
+    const count = results.length;
+    const taken = this.#taken;
+    this.running -= count;
+    this.ended += count;
+    if (this.plan.successors.to.length === 0) {
+      ledger.succeedAll(atoms, from, results);
+      for (let i = 0; i < count; i++) taken[atoms[from + i]] = 0;
+      return;
+    }
+    for (let i = 0; i < count; i++) {
+      const atom = atoms[from + i];
+      ledger.succeed(atom, results[i]);
+      taken[atom] = 0;
+      // One by one: what follows in the same row is not through yet.
+      this.#frontier.leave(atom);
     }
   }
 
@@ -612,6 +684,16 @@ export class Scheduler {
     this.#events.task(taskEvent(nameOf(this.plan, atom), this.ledger.states[atom], oldState, ...result));
   }
 }
+
+/** Whether no atom of a plan may be ignored, tried again, checked or recorded, and none is a flow of its own. */
+function isSimple(plan: Plan, { journal, turns }: Ledger): boolean {
+  const { decisions, lacking, retries, picks, regions } = plan;
+  const once = turns === undefined || turns.common !== undefined;
+  return once && !journal && !decisions && !lacking && !retries && !regions && picks.length === 0;
+}
+
+/** One at a time, nobody asks. */
+const NO_KINDS: Kinds = { of: new Int32Array(0), samples: [] };
 
 /** One at a time, nothing needs to be told apart by where it runs. */
 function nowhere(): boolean {

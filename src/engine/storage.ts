@@ -9,6 +9,7 @@ import { type Ledger, RETRY, REVERT } from './ledger.js';
 import { atomsWithChildren, type Place, withChildren } from './nesting.js';
 import type { RecordedFlow } from './recording.js';
 import { IGNORE, PENDING, REVERT_FAILURE, REVERTED, RUNNING, SUCCESS, TASK_STATES, type TaskState } from './states.js';
+import { providerOf } from './uses.js';
 
 /** What the engine means to do with a task, or has done; `'RETRY'`: to try it again once what has run is reverted. */
 export type TaskIntention = 'EXECUTE' | 'IGNORE' | 'RETRY' | 'REVERT';
@@ -25,10 +26,13 @@ export interface Storage {
   /**
    * The value that a name stands for: what was given or injected, or else what the task provides that ran last.
    *
-   * @throws {@link RunError} `ERR_MILLRACE_NOT_FOUND` when there is none
+   * @throws {@link RunError} `ERR_MILLRACE_NOT_FOUND` when there is none, `ERR_MILLRACE_RELEASED` when it is there no more
    */
   fetch(name: string): unknown;
-  /** All values given and all provided so far; for a name with several values, the list of them: what was given, then in order. */
+  /**
+   * All values given and all provided so far, without those that were released; for a name with several values, the list of them: what was
+   * given, then in order.
+   */
   fetchAll(): Record<string, unknown>;
   /**
    * What a task's `execute` is given, or would be if it ran now. Optional arguments without a value are left out.
@@ -172,6 +176,7 @@ export class FlowStorage implements Storage {
     if (last === undefined) {
       throw notFound(`'${name}' has no value yet: the task that provides it has not finished, or was reverted`);
     }
+    checkHeld(this.#ledger, last, `'${name}'`);
     return provided(this.#ledger, last, name);
   }
 
@@ -179,7 +184,7 @@ export class FlowStorage implements Storage {
     const values = new Map<string, unknown[]>();
     for (const [name, value] of Object.entries(this.binding.given)) values.set(name, [value]);
     for (let atom = 0; atom < this.#plan.size; atom++) {
-      if (this.#ledger.states[atom] !== SUCCESS) continue;
+      if (this.#ledger.states[atom] !== SUCCESS || this.#ledger.hasReleased(atom)) continue;
       for (const name of this.#plan.atoms[atom].provision.names) {
         const value = provided(this.#ledger, atom, name);
         const others = values.get(name);
@@ -200,8 +205,10 @@ export class FlowStorage implements Storage {
       const source = binding.args[plan.argStart[atom] + i];
       if (!isThere(source, ledger, binding)) {
         if (i < optionalFrom) throw notFound(`Task '${task}' requires '${sources[i]}', which has no value yet`, task);
-      } else if (source >= 0) values[param] = ledger.value(source);
-      else values[param] = source === CONSTANT ? constants[i] : binding.inputs[INPUT - source];
+      } else if (source >= 0) {
+        checkHeld(ledger, providerOf(plan, source), `'${sources[i]}', which task '${task}' requires,`);
+        values[param] = ledger.value(source);
+      } else values[param] = source === CONSTANT ? constants[i] : binding.inputs[INPUT - source];
     });
     return values;
   }
@@ -210,6 +217,7 @@ export class FlowStorage implements Storage {
     const { ledger, atom } = this.#place(task);
     if (ledger.states[atom] !== SUCCESS) return {};
     const { names } = ledger.plan.atoms[atom].provision;
+    if (names.length > 0) checkHeld(ledger, atom, `What task '${task}' provides`);
     return Object.fromEntries(names.map((name) => [name, provided(ledger, atom, name)]));
   }
 
@@ -301,6 +309,7 @@ export class FlowStorage implements Storage {
     if (state === PENDING || state === RUNNING || state === REVERTED || state === IGNORE) {
       throw notFound(`Task '${task}' has no result: it is ${TASK_STATES[state]}`, task);
     }
+    checkHeld(ledger, atom, `The result of task '${task}'`);
     return results[atom];
   }
 
@@ -371,8 +380,8 @@ export class FlowStorage implements Storage {
 
 /** Whether there is a value for a source. */
 function isThere(source: number, { plan, states }: Ledger, { given }: Binding): boolean {
-  const { size, picks, inputs } = plan;
-  if (source >= 0) return states[source < size ? source : picks[source - size].atom] === SUCCESS;
+  const { inputs } = plan;
+  if (source >= 0) return states[providerOf(plan, source)] === SUCCESS;
   const number = INPUT - source;
   // A constant is there, and so is what was bound beside the inputs of the plan.
   return number < 0 || number >= inputs.length || Object.hasOwn(given, inputs[number].name);
@@ -439,6 +448,13 @@ function byName(ledger: Ledger, failuresOf: (ledger: Ledger) => ReadonlyMap<numb
 
 function notFound(message: string, task?: string): RunError {
   return new RunError('ERR_MILLRACE_NOT_FOUND', message, { task });
+}
+
+function checkHeld(ledger: Ledger, atom: number, what: string): void {
+  if (!ledger.hasReleased(atom)) return;
+  const task = nameOf(ledger.plan, atom);
+  const message = `${what} was released when the last task that needed it had run: option 'outputs' does not name it`;
+  throw new RunError('ERR_MILLRACE_RELEASED', message, { task });
 }
 
 function checkValues(where: string, values: unknown): void {

@@ -2,17 +2,25 @@ import { RunError } from '../errors.js';
 
 /** Which time it is that the atoms of a flow run. Kept only once something was tried again, or a process has ended meanwhile. */
 export class Turns {
-  /** For each atom, how many times it has begun and was put back to its start. */
-  readonly #rounds: Uint32Array;
+  /** How many times all atoms had begun and were put back to their start together. */
+  #together = 0;
+  /** For each atom, how many times beside that, once some atom was by itself. */
+  #apart: Uint32Array | undefined;
+  readonly #size: number;
   /** How many times what an atom does next had begun in processes that ended meanwhile, if it had. */
   readonly #interrupted = new Map<number, number>();
 
   constructor(size: number) {
-    this.#rounds = new Uint32Array(size);
+    this.#size = size;
+  }
+
+  /** The round of all atoms that are about to do something for the first time in it; `undefined`: they differ. */
+  get common(): number | undefined {
+    return this.#apart === undefined && this.#interrupted.size === 0 ? this.#together : undefined;
   }
 
   roundOf(atom: number): number {
-    return this.#rounds[atom];
+    return this.#together + (this.#apart === undefined ? 0 : this.#apart[atom]);
   }
 
   /** How many times what an atom does next had begun in processes that ended meanwhile: it may have had effects. */
@@ -32,14 +40,25 @@ export class Turns {
 
   /** An atom that has begun is put back to its start. */
   again(atom: number): void {
-    this.#rounds[atom]++;
+    this.#rounds()[atom]++;
     this.#interrupted.delete(atom);
+  }
+
+  /** All atoms have begun, and are put back to their start. */
+  allAgain(): void {
+    this.#together++;
+    this.#interrupted.clear();
   }
 
   /** What was recorded of an atom: `before` counts if it had not come to the end of what it did. */
   restore(atom: number, round: number, before: number): void {
-    this.#rounds[atom] = round;
+    this.#rounds()[atom] = round - this.#together;
     if (before > 0) this.#interrupted.set(atom, before);
+  }
+
+  #rounds(): Uint32Array {
+    this.#apart ??= new Uint32Array(this.#size);
+    return this.#apart;
   }
 }
 

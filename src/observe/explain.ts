@@ -179,9 +179,13 @@ class Teller {
   }
 
   #provided(name: string): string {
-    const values = this.#storage.getProvided(name);
-    if (Object.keys(values).length === 0) return '';
-    return `, provided ${valueText(values, new Set(this.#options.mask), this.#options.maxLength)}`;
+    try {
+      const values = this.#storage.getProvided(name);
+      if (Object.keys(values).length === 0) return '';
+      return `, provided ${valueText(values, new Set(this.#options.mask), this.#options.maxLength)}`;
+    } catch {
+      return ', provided what is not there any more';
+    }
   }
 
   #label(atom: number): string {

@@ -9,6 +9,7 @@ import {
   aborted,
   type ContextHost,
   callAtom,
+  commonTurn,
   LocalContext,
   type Patience,
   timedOut,
@@ -56,7 +57,7 @@ export interface DirectSetup {
 /**
  * One run of a flow, without an engine. Results, errors and events are those of the serial engine.
  *
- * Synchronous tasks run one after the other within the call of `run()`, as far as they get in 10 ms; then the event loop turns.
+ * Synchronous tasks run one after the other within the call of `run()`, as far as they get in 8 ms; then the event loop turns.
  */
 export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<EngineEvents> {
   readonly #flow: unknown;
@@ -160,10 +161,7 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
     const ledger = new Ledger(binding);
     this.#ledger = ledger;
     this.#host = {
-      ...{ flow: plan.name, services },
-      get key() {
-        return ledger.key;
-      },
+      ...{ ledger, services, turn: commonTurn(ledger) },
       progress: (task, fraction, details) => this.#notify('progress', progressEvent(task, fraction, details)),
       log: (task, message, details) => this.#notify('log', logEvent(task, message, details)),
     };
@@ -210,7 +208,7 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
     // What does nothing cannot be late.
     if (timeout !== Infinity && task.definition.revert === undefined && this.#ledger.reverts(atom)) timeout = Infinity;
     const started = timeout === Infinity ? 0 : performance.now();
-    const context = new LocalContext(this.#host, task, undefined);
+    const context = new LocalContext(this.#host, atom, undefined);
     let result: unknown;
     this.#calling = context;
     this.#begin(atom);
@@ -230,12 +228,11 @@ export class DirectRun<Gives = Record<string, unknown>> extends EventEmitter<Eng
   }
 
   #wait(atom: number, result: PromiseLike<unknown>, context: LocalContext, patience: Patience): Promise<void> {
-    const task = this.#plan.atoms[atom];
     let goOn!: () => void;
     const through = new Promise<void>((resolve) => {
       goOn = resolve;
     });
-    this.#waiting = new Waiting(task, context, result, patience, (good, value) => {
+    this.#waiting = new Waiting(context, result, patience, (good, value) => {
       this.#waiting = undefined;
       if (good) this.#finish(atom, value);
       else this.#fail(atom, value);

@@ -64,6 +64,33 @@ export function findUncloneable(value: unknown): Uncloneable | undefined {
   }
 }
 
+/** So many properties of an object are looked at. */
+const FEW = 16;
+
+/** Whether a value can be cloned for sure, as a short look tells: something simple, memory, or an object with a few of these. */
+export function isSimplyCloneable(value: unknown): boolean {
+  if (isFlat(value)) return true;
+  if (typeof value !== 'object' || value === null) return false;
+  if (types.isProxy(value) || types.isArgumentsObject(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== Array.prototype) return false;
+  if (Array.isArray(value) && value.length > FEW) return false;
+  const keys = Object.keys(value);
+  return keys.length <= FEW && keys.every((key) => isFlatProperty(Object.getOwnPropertyDescriptor(value, key)!));
+}
+
+/** A getter may do anything. */
+function isFlatProperty(property: PropertyDescriptor): boolean {
+  return 'value' in property && isFlat(property.value);
+}
+
+function isFlat(value: unknown): boolean {
+  if (typeof value !== 'object') return typeof value !== 'function' && typeof value !== 'symbol';
+  if (value === null) return true;
+  const memory = ArrayBuffer.isView(value) ? value.buffer : value;
+  return types.isAnyArrayBuffer(memory) && !isDetached(memory);
+}
+
 /** Looks for what is certainly refused. Depth first and without recursion: a list of 100,000 nodes has a path, too. */
 class Walk {
   /** Objects of kinds that only a trial can judge; whatever is inside of an object comes after it. */

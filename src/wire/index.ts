@@ -1,4 +1,5 @@
-export { findUncloneable, type Uncloneable } from './cloneable.js';
+export { findUncloneable, isSimplyCloneable, type Uncloneable } from './cloneable.js';
+export * from './crew.js';
 export { decodeError, type EncodedError, encodeError, isError } from './errors.js';
 export { type ErrorJson, errorFromJson, errorToJson, type ValueJson } from './json.js';
 export { markFailed } from './mark.js';

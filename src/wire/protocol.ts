@@ -1,5 +1,6 @@
 /** What the scheduler's thread and a worker say to each other. Everything here must survive structured clone. */
 import type { MessagePort } from 'node:worker_threads';
+import type { CrewWork } from './crew.js';
 import type { EncodedError } from './errors.js';
 
 /** What the main side hands to a session: both ports are transferred, the words are shared. */
@@ -38,7 +39,7 @@ export interface WireShape {
   readonly params: readonly string[];
 }
 
-/** Tasks for a worker, which runs one after the other. */
+/** Tasks for a worker, which runs one after the other: its members. */
 export interface Packet {
   readonly type: 'packet';
   readonly id: number;
@@ -48,22 +49,19 @@ export interface Packet {
   readonly flow: string;
   /** Shapes that the worker does not know yet. */
   readonly define: readonly WireShape[] | undefined;
-  /** For each member the number of its shape. */
+  /** A shape, and how many members in a row are of it, again and again. */
   readonly shapes: readonly number[];
-  /** The names of the members, a line each: one string is sent many times faster than many. */
-  readonly names: string;
+  /** The names of the members, a line each: one string is sent many times faster than many. Or what they are derived from. */
+  readonly names: string | WireElements | WireAtoms;
   /** What the keys of the members begin with. */
   readonly key: string;
   /** For each member its attempt and its round, one after the other; `undefined`: for all it is the first time. */
-  readonly turns: readonly number[] | undefined;
-  /** The arguments of all members, one after the other. */
-  readonly values: readonly unknown[];
-  /**
-   * In step with the arguments, when some are not in `values`: `BY_VALUE`; from 0 on the result of that member; below
-   * `BY_VALUE` the value that the worker keeps under that number, counted from `BY_VALUE - 1` downwards.
-   */
-  readonly refs: readonly number[] | undefined;
-  /** Values that other tasks of the run need too, by number: the worker keeps them until the run is over. */
+  readonly turns: readonly number[] | Int32Array | undefined;
+  /** The arguments of the members: their first ones, their second ones, and so on. */
+  readonly columns: readonly Column[];
+  /** The members whose results only another member needs: they are not sent back when all have ended well at once. */
+  readonly inner: readonly number[] | undefined;
+  /** Values that other tasks of the run need too, by number: the worker keeps them until nobody does, or the run is over. */
   readonly keep: ReadonlyMap<number, unknown> | undefined;
   /** After so many ms no more members start. */
   readonly budget: number;
@@ -71,9 +69,67 @@ export interface Packet {
   readonly timed: boolean;
   /** The one member is to be reverted. */
   readonly revert: WireRevert | undefined;
+  /** The thread is to join a crew, and `shapes` are those of its plan: members are then the atoms that it takes. */
+  readonly crew: CrewWork | undefined;
+}
+
+/** Members that are named after elements of a list in a row, from the one at `first` on. */
+export interface WireElements {
+  readonly list: string;
+  readonly first: number;
+}
+
+/** Members that are named as atoms of the flow, by number: the worker keeps the names of all under the number `NAMES`, a line each. */
+export interface WireAtoms {
+  readonly atoms: Row<number>;
+}
+
+export const NAMES = -1;
+
+/** What the members are given as one of their arguments. Members with fewer arguments are left out. */
+export interface Column {
+  /** Whether all of them are given the same: there is one value, or one reference. */
+  readonly same: boolean;
+  /** The values, one after the other. */
+  readonly values: Row;
+  /**
+   * For each member where its argument is, when some are not among the values: `BY_VALUE`; from 0 on the result of that member; below
+   * `BY_VALUE` the value that the worker keeps under that number, counted from `BY_VALUE - 1` downwards.
+   */
+  readonly refs: Row<number> | undefined;
 }
 
 export const BY_VALUE = -1;
+
+/** Atoms, as numbers. */
+export type Atoms = readonly number[] | Int32Array;
+
+/** Values in a row. Numbers travel as memory, which is many times faster than one by one. */
+export type Row<T = unknown> = readonly T[] | Float64Array;
+
+/** Fewer numbers are sent as fast one by one. */
+const FEW = 32;
+
+/** Values as they are sent. */
+export function row<T>(values: readonly T[]): Row<T> {
+  return (values.length < FEW ? undefined : numbersOf(values, 0, values.length)) ?? values;
+}
+
+/** The values from one place to before another as numbers; `undefined` if they are not all numbers. */
+export function numbersOf(values: readonly unknown[], from: number, to: number): Float64Array | undefined {
+  const numbers = new Float64Array(to - from);
+  for (let i = from; i < to; i++) {
+    const value = values[i];
+    if (typeof value !== 'number') return undefined;
+    numbers[i - from] = value;
+  }
+  return numbers;
+}
+
+/** Whether values cost next to nothing to send, each of them. */
+export function isPlain(values: Row): boolean {
+  return !Array.isArray(values) || values.every((value) => value === undefined || typeof value === 'number');
+}
 
 export interface WireRevert {
   readonly names: readonly string[];
@@ -91,6 +147,8 @@ export type ToWorker =
   | Packet
   /** The flag of this packet is up: the task that waits for an event shall know. */
   | { readonly type: 'cancel'; readonly id: number; readonly reason: EncodedError }
+  /** Nobody needs these values any more that were kept for a run. */
+  | { readonly type: 'drop'; readonly run: number; readonly values: readonly number[] }
   /** A run is over: the values that were kept for it can go. */
   | { readonly type: 'forget'; readonly run: number }
   | { readonly type: 'stop' };
@@ -113,6 +171,13 @@ export type FromWorker =
       readonly message: string;
       readonly details: unknown;
     }
+  /** The crew has logged more. Of one atom, `posted`, the value or the error comes here, before it is in the log. */
+  | {
+      readonly type: 'crew';
+      readonly id: number;
+      readonly costs: readonly number[];
+      readonly posted?: { readonly atom: number; readonly value?: unknown; readonly error?: EncodedError };
+    }
   /** Something was thrown that nobody caught; the worker is about to end. */
   | { readonly type: 'fatal'; readonly id: number; readonly error: EncodedError };
 
@@ -121,7 +186,7 @@ export interface Done {
   readonly type: 'done';
   readonly id: number;
   readonly from: number;
-  readonly results: readonly unknown[];
+  readonly results: Row;
   /** Those of them that failed. */
   readonly failures: readonly (readonly [member: number, error: EncodedError])[] | undefined;
   /** How long they took: a shape, how many of it, and ms in all, one after the other. */

@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import {
   createPool,
   type Engine,
+  each,
   graph,
   linear,
   load,
@@ -14,7 +15,7 @@ import {
 } from 'millrace';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { counts, gate, increment, isGone, member, sees, sum, watches } from '../fixtures/dispatch/packets.js';
+import { counts, echo, gate, increment, isGone, member, sees, sum, watches } from '../fixtures/dispatch/packets.js';
 import { errorOf, useAll } from './settle.js';
 
 setFlagsFromString('--expose-gc'); // for the workers, which are started later
@@ -191,6 +192,50 @@ test('a worker forgets the values of a run when that is over', async () => {
   await engine.run();
   assert.is((await keepsThread.run()).gone, true);
 });
+
+test('each task of a large packet knows its own name', async () => {
+  const tasks = numbered(2000).map((i) =>
+    echo.with({ name: `echo-${i}`, provides: `same-${i}`, inject: { value: i, named: true } }),
+  );
+  const flow = unordered('flow', ...tasks);
+  for (let i = 0; i < 3; i++) {
+    const results = await run(flow, {}, { pool: pair });
+    assert.equal(
+      Object.values(results),
+      numbered(2000).map((n) => [`echo-${n}`, n]),
+    );
+  }
+});
+
+test('each element of a list knows its own name', async () => {
+  const flow = linear(
+    'flow',
+    each(echo.with({ inject: { named: true } }), { over: 'list', as: 'value', collect: 'all' }),
+  );
+  for (let i = 0; i < 3; i++) {
+    const { all } = await run(flow, { list: numbered(2000) }, { pool: pair });
+    assert.equal(
+      all,
+      numbered(2000).map((n) => [`echo[${n}]`, n]),
+    );
+  }
+});
+
+const odd = [0, -0, 1.5, Number.NaN, Infinity, 2 ** 31, -(2 ** 53), undefined, null, '', 'a\nb', true, 7n];
+for (const [kind, values] of Object.entries({
+  numbers: odd.slice(0, 7),
+  'all kinds of values': odd,
+  nothing: [undefined],
+})) {
+  test(`${kind} come back as they were sent, however many travel together`, async () => {
+    const list = numbered(1000).map((i) => values[i % values.length]);
+    const flow = linear('flow', each(echo, { over: 'list', as: 'value', collect: 'all' }));
+    for (let i = 0; i < 3; i++) {
+      const { all } = await run(flow, { list }, { pool: pair });
+      assert.ok((all as unknown[]).every((value, at) => Object.is(value, list[at])));
+    }
+  });
+}
 
 /** As `teach`, for the gate: then others are sent in its company, and behind it. */
 async function teachGate(pool: Pool): Promise<void> {

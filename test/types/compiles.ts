@@ -319,6 +319,11 @@ export async function runs(): Promise<void> {
   await run(thumbnail, { path: 'a.png', width: 320, unknown: true }, { engine: 'serial' });
   await run(thumbnail, settings);
   const { pixels } = await run(decode, { path: 'a.png' });
+  const { thumb, ...others } = await run(thumbnail, { path: 'a.png', width: 320 }, { outputs: ['thumb'] });
+  expect<Equal<typeof others, {}>>();
+  const { some } = await run(decode as FlowItem, {}, { outputs: ['some'] });
+  expect<Equal<typeof some, any>>();
+  void [thumb, some];
   expect<Equal<typeof pixels, Uint16Array<ArrayBuffer>>>();
   await run(nothing);
   await run(nothing, undefined, { engine: 'parallel' });

@@ -199,3 +199,5 @@ run(thumbnails, { path: 'a.png', width: 320 });
 linear('f', thumbnails);
 // @ts-expect-error a number is no flow
 factory('f', () => 1);
+// @ts-expect-error nobody gives 'thumb'
+run(decode, { path: 'a.png' }, { outputs: ['thumb'] });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findUncloneable } from '../../src/wire/index.js';
+import { findUncloneable, isSimplyCloneable } from '../../src/wire/index.js';
 
 const refuses = (value: unknown, path: string, type: string) => {
   assert.throws(() => structuredClone(value));
@@ -37,6 +37,51 @@ test('what can be cloned has no offender', () => {
     structuredClone(value);
     assert.is(findUncloneable(value), undefined);
   }
+});
+
+test('a short look never takes for cloneable what is not', () => {
+  const detached = new Uint8Array(8);
+  structuredClone(detached, { transfer: [detached.buffer] });
+  const not = [
+    () => 1,
+    Symbol('s'),
+    { f() {} },
+    [1, Symbol('s')],
+    detached,
+    [detached],
+    new Proxy({}, {}),
+    new Proxy(new Uint8Array(1), {}),
+    Promise.resolve(),
+    new WeakMap(),
+    new MessageChannel().port1,
+    (function () {
+      // biome-ignore lint/complexity/noArguments: it is what is refused
+      return arguments;
+    })(),
+    {
+      get a() {
+        throw new Error('no');
+      },
+    },
+  ];
+  for (const value of not) {
+    assert.throws(() => structuredClone(value));
+    assert.is(isSimplyCloneable(value), false);
+  }
+  const simple = [
+    1,
+    'a',
+    null,
+    undefined,
+    7n,
+    new Uint8Array(8),
+    new SharedArrayBuffer(8),
+    { a: new DataView(new ArrayBuffer(8)), b: 'c' },
+    [1, 2],
+  ];
+  for (const value of simple) assert.is(isSimplyCloneable(value), true);
+  assert.is(isSimplyCloneable(Array.from({ length: 100 }, () => 1)), false);
+  assert.is(isSimplyCloneable({ a: { b: 1 } }), false);
 });
 
 test('the path leads to the offender as one would write it', () => {
