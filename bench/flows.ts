@@ -1,5 +1,6 @@
 /** The flows that are measured, each with the plain loop that does the same. */
-import { type Flow, type FlowItem, graph, linear, unordered } from 'millrace';
+import { each, type Flow, type FlowItem, graph, linear, unordered } from 'millrace';
+import { randomNumbers } from './random.js';
 import { combine, combineTask, pass, passTask, sinkTask, spin, spinTask } from './tasks.js';
 
 const LAYER = 16;
@@ -12,7 +13,9 @@ export interface Workload {
   tasks(): FlowItem[];
   /** Puts the tasks into a flow: each time a new one, which has to be compiled anew. */
   compose(tasks: readonly FlowItem[]): Flow;
-  readonly inputs: Record<string, number>;
+  readonly inputs: Record<string, number | number[]>;
+  /** What is asked of the flow; all that it gives, unless something else is said. */
+  readonly outputs?: readonly string[];
   /** Calls the functions of the tasks in order, with their arguments, and keeps the results. */
   loop(): unknown;
 }
@@ -27,7 +30,7 @@ export function chain(size: number): Workload {
       Array.from({ length: size }, (_, i) =>
         passTask.with(i === 0 ? { name: 'pass-0', rebind: { value: 'seed' } } : { name: `pass-${i}` }),
       ),
-    compose: (tasks) => linear('chain', ...tasks),
+    compose: (tasks) => linear('chain', tasks),
     inputs: { seed: 1 },
     loop() {
       const results: number[] = new Array(size);
@@ -66,7 +69,7 @@ export function randomGraph(size: number): Workload {
     size,
     tasks: () => Array.from({ length: size }, (_, i) => sinkTask.with({ name: `sink-${i}` })),
     compose(tasks) {
-      let flow = graph('random graph', ...tasks);
+      let flow = graph('random graph', tasks);
       for (let i = 3; i < sources.length; i++) flow = flow.link(tasks[sources[i]], tasks[Math.floor(i / 3)]);
       return flow;
     },
@@ -79,7 +82,10 @@ export function randomGraph(size: number): Workload {
   };
 }
 
-/** Each task is given the results of three earlier ones, drawn at random, and provides one under a name of its own. */
+/**
+ * Each task is given the results of three earlier ones, drawn at random, and provides one under a name of its own. They are not asked
+ * for: an object of so many properties takes longer than all else.
+ */
 export function randomDataflow(size: number): Workload {
   const sources = randomSources(size);
   return {
@@ -90,8 +96,9 @@ export function randomDataflow(size: number): Workload {
         const [a, b, c] = [0, 1, 2].map((k) => (i === 0 ? 'seed' : `value-${sources[i * 3 + k]}`));
         return combineTask.with({ name: `combine-${i}`, rebind: { a, b, c }, provides: `value-${i}` });
       }),
-    compose: (tasks) => graph('random graph', ...tasks),
+    compose: (tasks) => graph('random graph', tasks),
     inputs: { seed: 1 },
+    outputs: [],
     loop() {
       const results: number[] = new Array(size);
       results[0] = combine({ a: 1, b: 1, c: 1 });
@@ -116,14 +123,33 @@ export function wide(size: number): Workload {
   };
 }
 
-/** Sixteen tasks at a time: each waits for all of the layer before. */
-export function layers(size: number): Workload {
+/** As `wide`, but one region with as many elements. */
+export function elements(size: number): Workload {
   return {
     ...wide(size),
-    name: 'layers of 16',
+    name: 'each',
+    tasks: () => [each(sinkTask, { over: 'list', as: 'value' })],
+    compose: (tasks) => linear('each', tasks),
+    inputs: { list: Array.from({ length: size }, () => 1) },
+  };
+}
+
+/** Sixteen tasks at a time: each of them waits for all of the layer before. */
+export function layers(size: number): Workload {
+  return { ...coupled(size, LAYER), name: `layers of ${LAYER}` };
+}
+
+/** As many layers as there are tasks in each, or nearly. */
+export function squareLayers(size: number): Workload {
+  return { ...coupled(size, Math.ceil(Math.sqrt(size))), name: 'layers' };
+}
+
+function coupled(size: number, width: number): Workload {
+  return {
+    ...wide(size),
     compose(tasks) {
-      const count = Math.ceil(tasks.length / LAYER);
-      const layer = (i: number) => unordered(`layer-${i}`, tasks.slice(i * LAYER, (i + 1) * LAYER));
+      const count = Math.ceil(tasks.length / width);
+      const layer = (i: number) => unordered(`layer-${i}`, tasks.slice(i * width, (i + 1) * width));
       return linear(
         'layers',
         Array.from({ length: count }, (_, i) => layer(i)),
@@ -138,7 +164,7 @@ export function busy(name: string, size: number, iterations: number): Workload {
     name,
     size,
     tasks: () => Array.from({ length: size }, (_, i) => spinTask.with({ name: `spin-${i}` })),
-    compose: (tasks) => unordered(name, ...tasks),
+    compose: (tasks) => unordered(name, tasks),
     inputs: { iterations },
     loop() {
       const results: number[] = new Array(size);
@@ -152,15 +178,4 @@ export function busy(name: string, size: number, iterations: number): Workload {
 function randomSources(size: number): Int32Array {
   const random = randomNumbers(1);
   return Int32Array.from({ length: size * 3 }, (_, i) => random() % Math.max(1, Math.floor(i / 3)));
-}
-
-/** A generator of pseudo-random integers that starts the same each time (xorshift32). */
-function randomNumbers(seed: number): () => number {
-  let x = seed;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return x >>> 0;
-  };
 }

@@ -1,4 +1,4 @@
-/** Times things by turns, and sets the figures in columns. */
+/** Times things by turns. */
 import { Bench } from 'tinybench';
 
 /** Something to be timed. */
@@ -22,27 +22,33 @@ export interface Timing {
   readonly turns: number;
 }
 
-/** Turns that are not counted: code is compiled, threads start, the parallel engine learns what tasks cost. */
-const WARM_UP = 4;
-const FEWEST = 10;
-/** At least so many ms, unless that makes more turns than `MOST`. */
-const TIME = 3_000;
-const MOST = 100;
+/** How many turns are taken. */
+export interface Turns {
+  /** Turns that are not counted: code is compiled, threads start, the parallel engine learns what tasks cost. */
+  readonly warmUp: number;
+  readonly fewest: number;
+  readonly most: number;
+  /** For at least so many ms, unless that makes more turns than `most`. */
+  readonly time: number;
+}
+
+export const THOROUGH: Turns = { warmUp: 4, fewest: 10, most: 100, time: 3_000 };
+export const QUICK: Turns = { warmUp: 2, fewest: 3, most: 20, time: 300 };
 
 /**
  * Times contenders by turns, to and fro (A, B, B, A, A, B, ...): on a machine that others use too, what disturbs one then
  * disturbs the other as well, so that the ratio of their medians holds even where the medians do not.
  */
-export async function byTurns(contenders: readonly Contender[]): Promise<Timing[]> {
+export async function byTurns(contenders: readonly Contender[], turns: Turns): Promise<Timing[]> {
   try {
     for (const contender of contenders) await contender.open?.();
-    return await takeTurns(contenders);
+    return await takeTurns(contenders, turns);
   } finally {
     for (const contender of contenders) await contender.close?.();
   }
 }
 
-async function takeTurns(contenders: readonly Contender[]): Promise<Timing[]> {
+async function takeTurns(contenders: readonly Contender[], { warmUp, fewest, most, time }: Turns): Promise<Timing[]> {
   const bench = new Bench({ iterations: 1, time: 0, warmup: false, throws: true });
   const samples = new Map<string, number[]>();
   for (const { name, prepare, run } of contenders) {
@@ -51,7 +57,7 @@ async function takeTurns(contenders: readonly Contender[]): Promise<Timing[]> {
   }
   const order = [...bench.tasks];
   let begun = 0;
-  for (let turn = -WARM_UP; turn < MOST && (turn < FEWEST || performance.now() - begun < TIME); turn++) {
+  for (let turn = -warmUp; turn < most && (turn < fewest || performance.now() - begun < time); turn++) {
     if (turn === 0) begun = performance.now();
     for (const task of order) {
       task.reset(); // one that has a result is not run again
@@ -60,35 +66,17 @@ async function takeTurns(contenders: readonly Contender[]): Promise<Timing[]> {
     }
     order.reverse();
   }
-  return [...samples].map(([name, times]) => {
-    const middle = median(times);
-    const deviation = median(times.map((one) => Math.abs(one - middle)));
-    return { name, median: middle, deviation, turns: times.length };
-  });
+  return [...samples].map(([name, times]) => ({ name, ...middle(times), turns: times.length }));
+}
+
+/** The median, and the median distance from it. */
+export function middle(values: readonly number[]): { median: number; deviation: number } {
+  const center = median(values);
+  return { median: center, deviation: median(values.map((one) => Math.abs(one - center))) };
 }
 
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-/** A time with three digits, in the unit that suits it. */
-export function time(ms: number): string {
-  if (ms < 1e-3) return `${(ms * 1e6).toPrecision(3)} ns`;
-  if (ms < 1) return `${(ms * 1e3).toPrecision(3)} us`;
-  if (ms < 1e3) return `${ms.toPrecision(3)} ms`;
-  return `${(ms / 1e3).toPrecision(3)} s`;
-}
-
-/** Columns of text; those in `right` are set flush right. */
-export function table(rows: readonly (readonly string[])[], right: readonly number[]): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, column) => (right.includes(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column])))
-      .join('  ')
-      .trimEnd();
-  const [head, ...body] = rows;
-  return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...body.map(line)].join('\n');
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }

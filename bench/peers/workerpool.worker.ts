@@ -1,0 +1,5 @@
+/** What workers of workerpool run. */
+import workerpool from 'workerpool';
+import cell from './cell.js';
+
+workerpool.worker({ cell });
