@@ -46,7 +46,7 @@ export function compile(root: unknown): Plan {
     picks: sources.picks,
     inputs: sources.inputs,
     ...sources.outputs(position),
-    decisions: decided.length > 0 ? decisionsOf(decided, whole, successors) : undefined,
+    decisions: decided.length > 0 ? decisionsOf(decided, whole, successors, waits) : undefined,
     retries: retriesOf(whole),
     versionRules: versionRulesOf(whole),
     lacking: whole.atoms.some((atom) => atom.mayFail),

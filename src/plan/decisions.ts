@@ -23,11 +23,17 @@ export function addDecided({ flow: { items, links } }: Span, ends: readonly Ends
   for (let last = found.pop(); last; last = found.pop()) decided.push(last);
 }
 
-export function decisionsOf(decided: readonly DecidedEnds[], { atoms, spans }: Outline, successors: Edges): Decisions {
+/** @param waits for each node, how many edges arrive at it */
+export function decisionsOf(
+  decided: readonly DecidedEnds[],
+  { atoms, spans }: Outline,
+  successors: Edges,
+  waits: Int32Array,
+): Decisions {
   const links = new Map<number, DecidedLink[]>();
   const edges: DecidedEdge[] = [];
   for (const { to, exit, ...link } of decided) {
-    const entered = entries(to, atoms.length, successors);
+    const entered = entries(to, atoms.length, successors, waits);
     if (entered.length > 0) edges.push({ ...link, from: exit, to: to.entry });
     for (const atom of entered) {
       const others = links.get(atom);
@@ -54,15 +60,21 @@ function homesOf(atoms: Outline['atoms'], spans: readonly Span[]): Int32Array {
   return homes;
 }
 
-/** The atoms by which something is entered: itself, or the first ones of a flow. */
-function entries({ entry, exit }: Ends, size: number, { start, to }: Edges): number[] {
+/** The atoms by which something is entered: itself, or the ones of a flow that wait for nothing in it. */
+function entries({ entry, exit }: Ends, size: number, { start, to }: Edges, waits: Int32Array): number[] {
+  if (entry < size) return [entry];
   const found: number[] = [];
   const joints = [entry];
-  const seen = new Set<number>();
+  const left = new Map<number, number>();
   for (let node = joints.pop(); node !== undefined; node = joints.pop()) {
-    if (node < size) found.push(node);
-    else if (node !== exit && !seen.has(node)) for (let e = start[node]; e < start[node + 1]; e++) joints.push(to[e]);
-    seen.add(node);
+    if (node === exit) continue;
+    for (let e = start[node]; e < start[node + 1]; e++) {
+      const next = to[e];
+      const waiting = (left.get(next) ?? waits[next]) - 1;
+      left.set(next, waiting);
+      // What waits for an atom as well is no beginning, though a flow without atoms leads to it.
+      if (waiting === 0) (next < size ? found : joints).push(next);
+    }
   }
-  return [...new Set(found)];
+  return found;
 }

@@ -1,11 +1,12 @@
 /** Links that ask whether what they lead to is to run. */
-import fc from 'fast-check';
+
 import { ArgumentError, type Dataflow, type DeciderDepth, graph, linear, load, run, task, unordered } from 'millrace';
 import { test as once } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DirectRun } from '../../src/service/direct-run.js';
 import { captureTasks, promised, rejection } from '../engine/capture.js';
 import { overEveryKind } from '../engine/kinds.js';
+import fc from '../fast-check.js';
 import { local } from '../fixtures/engine/tasks.js';
 
 const yes = () => true;
@@ -120,6 +121,16 @@ overEveryKind((test, options, { five, addOne, woot, gate }) => {
     const nested = linear('nested');
     const flow = graph('f', a, nested, b).link(a, nested, { decider: no }).link(nested, b);
     assert.equal(await statesAfter(flow), { a: 'SUCCESS', b: 'SUCCESS' });
+  });
+
+  test('a link to a flow is asked where the flow begins, and not again behind an empty flow in it', async () => {
+    const asked: object[] = [];
+    const decider = (history: object) => asked.push(history) > 0;
+    const empty = linear('empty');
+    const nested = graph('nested', b, empty, c).link(empty, c).link(b, c, { decider });
+    const flow = graph('f', a, nested).link(a, nested, { decider });
+    assert.equal(await statesAfter(flow), { a: 'SUCCESS', b: 'SUCCESS', c: 'SUCCESS' });
+    assert.equal(asked, [{ a: 5 }, { b: 5 }]);
   });
 
   test('a decider says by the results which way to go', async () => {
