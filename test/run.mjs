@@ -10,7 +10,8 @@
  *
  * The processes run under the Node.js that runs this file. Environment: `TEST_JOBS` is how many run at a time (2),
  * `TEST_TIMEOUT` how long a file may take, in seconds (120). `TEST_POSTGRES` is the URL of a PostgreSQL database in which the tests
- * may make schemas of their own, such as postgres://me@localhost/postgres; without it, PostgreSQL is left out.
+ * may make schemas of their own, such as postgres://me@localhost/postgres; without it, PostgreSQL is left out. `TEST_SEED`, a whole
+ * number, settles what properties draw.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';

@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Config, type ConfigOptions, configureFrom, optionError, resolve } from '../../src/config/index.js';
 import { entries } from '../../src/config/schema.js';
 import { ConfigError } from '../../src/errors.js';
+import fc from '../fast-check.js';
 import { folder } from '../fixtures/config/folder.js';
 
 const available = () => 4;

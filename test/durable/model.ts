@@ -1,7 +1,8 @@
 /** Flows that are killed, and what has to come of them all the same. */
-import fc from 'fast-check';
+
 import type { RecordedFlow } from '../../src/engine/recording.js';
 import { decodeStored } from '../../src/stored/index.js';
+import fc from '../fast-check.js';
 import { type RandomFailing, randomFailing, sketch, tamed } from '../reference/random-resolution.js';
 import {
   type Atom,

@@ -1,9 +1,10 @@
 /** each() and reduce() do what `map` and `reduce` of an array do, whatever the list, and whatever fails. */
-import fc from 'fast-check';
+
 import { each, type FlowItem, linear, load, reduce, WrappedFailure } from 'millrace';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type EngineUnderTest, engines } from '../engines.js';
+import fc from '../fast-check.js';
 import { local, travelling } from '../fixtures/engine/elements.js';
 
 const numRuns = Number(process.env.TEST_RUNS || 100);

@@ -1,10 +1,11 @@
 /** Whatever happens to a flow, its states and those of its tasks change only as the tables say. */
-import fc from 'fast-check';
+
 import { type Engine, type FlowItem, type FlowState, graph, linear, load, type TaskState, unordered } from 'millrace';
 import { test as once } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkFlowTransition, TASK_TRANSITIONS } from '../../src/engine/states.js';
 import { overEveryEngine } from '../engines.js';
+import fc from '../fast-check.js';
 import { local, travelling } from '../fixtures/engine/tasks.js';
 
 interface Leaf {

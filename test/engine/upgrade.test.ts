@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import fc from 'fast-check';
 import {
   type Attempt,
   dynamic,
@@ -26,6 +25,7 @@ import type { AtomChange } from '../../src/engine/recording.js';
 import { openStore, type Store } from '../../src/storage/index.js';
 import { encodeStored } from '../../src/stored/index.js';
 import { overEveryEngine } from '../engines.js';
+import fc from '../fast-check.js';
 
 const id = 'flow';
 

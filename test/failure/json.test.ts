@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
-import fc from 'fast-check';
 import {
   AbortError,
   ArgumentError,
@@ -14,6 +13,7 @@ import {
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { rejection } from '../engine/capture.js';
+import fc from '../fast-check.js';
 import { CardError, PaymentError, pays } from '../fixtures/failure/payments.js';
 
 const stored = (error: unknown): any =>

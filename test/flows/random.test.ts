@@ -1,9 +1,10 @@
 /** Random flows, as the library runs them and as a plain interpreter reads them. */
-import fc from 'fast-check';
+
 import { type FlowItem, isMillraceError, load, type TaskEvent, WrappedFailure } from 'millrace';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type EngineUnderTest, engines } from '../engines.js';
+import fc from '../fast-check.js';
 import {
   messageOf,
   OPTIONAL,

@@ -1,9 +1,10 @@
 /** Random flows in which much fails, as the library resolves it and as a plain interpreter reads the rules. */
-import fc from 'fast-check';
+
 import { type Engine, load, type TaskEvent, WrappedFailure } from 'millrace';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type EngineUnderTest, engines } from '../engines.js';
+import fc from '../fast-check.js';
 import { readChronicle } from '../fixtures/atoms/fated.js';
 import { type Built, build } from '../reference/build.js';
 import { type RandomFailing, randomFailing, sketch, tamed } from '../reference/random-resolution.js';

@@ -1,5 +1,5 @@
 /** What is left of a graph with a target: random ones, those that are wrong where nobody looks, and large ones. */
-import fc from 'fast-check';
+
 import {
   each,
   type FlowItem,
@@ -16,6 +16,7 @@ import {
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile, type Plan } from '../../src/plan/index.js';
+import fc from '../fast-check.js';
 import { pass } from '../fixtures/atoms/small.js';
 import { list } from '../plan/large-flows.js';
 import { type FlowSpec, Interpreter, type Spec, tasksOf } from '../reference/interpreter.js';

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import {
   ArgumentError,
   type Engine,
@@ -15,6 +14,7 @@ import { toDot, toMermaid } from 'millrace/observe';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { overEveryEngine } from '../engines.js';
+import fc from '../fast-check.js';
 import { fail, none } from '../fixtures/atoms/small.js';
 import { list } from '../plan/large-flows.js';
 import { readDot, readMermaid } from './read-diagram.js';

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NameSet } from '../../src/plan/name-set.js';
+import fc from '../fast-check.js';
 
 test('a set of names knows each of them, however many there are, and no other', () => {
   const numbered = fc.record({ count: fc.nat(100), from: fc.nat(200) });

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { graph, task } from 'millrace';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile, ranks } from '../../src/plan/index.js';
+import fc from '../fast-check.js';
 
 let count = 0;
 

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RankSet } from '../../src/plan/index.js';
+import fc from '../fast-check.js';
 
 const LIMIT = 70_000;
 /** A rank to add, or `undefined` to take the lowest. */

@@ -1,6 +1,7 @@
 /** Random flows for property tests: their plain description, and the flow of the library that it describes. */
-import fc from 'fast-check';
+
 import { type FlowItem, graph, linear, unordered } from 'millrace';
+import fc from '../fast-check.js';
 import { OPTIONAL, REQUIRED, recorded, type Script, WORDS } from '../fixtures/atoms/recorded.js';
 import { type FlowSpec, type Spec, type TaskSpec, tasksOf } from './interpreter.js';
 

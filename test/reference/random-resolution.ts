@@ -1,5 +1,5 @@
 /** Random flows in which much fails, as plain descriptions. */
-import fc from 'fast-check';
+import fc from '../fast-check.js';
 import { type Fails, REQUIRED } from '../fixtures/atoms/fated.js';
 import {
   type Atom,

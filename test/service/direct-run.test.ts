@@ -1,13 +1,13 @@
 /** The direct run, beside the serial engine: who uses them cannot tell one from the other. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
-import fc from 'fast-check';
 import { Failure, type FlowItem, linear, load, type OfferedServices, task, unordered } from 'millrace';
 import { test as once } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DirectRun } from '../../src/service/direct-run.js';
 import { promised, rejection } from '../engine/capture.js';
 import type { Claim } from '../engines.js';
+import fc from '../fast-check.js';
 import * as stubborn from '../fixtures/engine/stubborn.js';
 import { local } from '../fixtures/engine/tasks.js';
 import { Interpreter } from '../reference/interpreter.js';

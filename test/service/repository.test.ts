@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ArgumentError, ServiceError } from '../../src/errors.js';
@@ -10,6 +9,7 @@ import { SORT_KEYS, type TaskQuery } from '../../src/service/query.js';
 import { beginTask, failTask, newTask, succeedTask, type TaskRecord } from '../../src/service/record.js';
 import type { TaskRepository } from '../../src/service/repository.js';
 import { STATUSES } from '../../src/service/status.js';
+import fc from '../fast-check.js';
 import { newFile, newSchema, server } from '../fixtures/service/places.js';
 
 const numRuns = Number(process.env.TEST_RUNS || 60);

@@ -4,7 +4,6 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import fc from 'fast-check';
 import { linear, task } from 'millrace';
 import {
   createTaskService,
@@ -23,6 +22,7 @@ import * as assert from 'uvu/assert';
 import { openDatabase } from '../../src/database/index.js';
 import { SqlTaskRepository } from '../../src/service/sql.js';
 import type { Claim } from '../engines.js';
+import fc from '../fast-check.js';
 import { type Fault, FaultyRepository } from '../fixtures/service/faulty.js';
 import { newFile, newSchema, plainSqlite, server } from '../fixtures/service/places.js';
 import { stuckTypes } from '../fixtures/service/stuck.js';

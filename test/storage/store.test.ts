@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AtomChange, AttemptChange, FlowChange, Lease, RecordedFlow, Stored } from '../../src/engine/recording.js';
@@ -13,6 +12,7 @@ import {
   type StoreOptions,
 } from '../../src/storage/index.js';
 import { encodeStored } from '../../src/stored/index.js';
+import fc from '../fast-check.js';
 import { newFile, newSchema, onServer, plainSqlite, server } from '../fixtures/service/places.js';
 import { LONG, text } from '../fixtures/storage/stored.js';
 import { value as anyValue } from '../stored/arbitrary.js';

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { Failure, History } from '../../src/atoms/index.js';
 import { RunError } from '../../src/errors.js';
+import fc from '../fast-check.js';
 
 class Custom extends TypeError {}
 

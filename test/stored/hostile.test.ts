@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
-import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodeStored, encodeStored, type Stored } from '../../src/stored/index.js';
+import fc from '../fast-check.js';
 import { primitive, value } from './arbitrary.js';
 
 const limit = 2 ** 30;

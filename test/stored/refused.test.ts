@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Failure } from '../../src/atoms/index.js';
 import { decodeStored, encodeStored } from '../../src/stored/index.js';
+import fc from '../fast-check.js';
 import { primitive, value } from './arbitrary.js';
 
 const encode = (value: unknown, limit = 2 ** 30) => encodeStored(value, { limit });

@@ -1,9 +1,9 @@
 import { runInNewContext } from 'node:vm';
-import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Failure, History } from '../../src/atoms/index.js';
 import { decodeStored, encodeStored, type Stored } from '../../src/stored/index.js';
+import fc from '../fast-check.js';
 import { value } from './arbitrary.js';
 import { assertSame } from './same.js';
 

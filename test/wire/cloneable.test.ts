@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findUncloneable, isSimplyCloneable } from '../../src/wire/index.js';
+import fc from '../fast-check.js';
 
 const refuses = (value: unknown, path: string, type: string) => {
   assert.throws(() => structuredClone(value));

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { createContext, runInContext, runInNewContext } from 'node:vm';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -15,6 +14,7 @@ import {
   WrappedFailure,
 } from '../../src/errors.js';
 import { decodeError, encodeError, markFailed } from '../../src/wire/index.js';
+import fc from '../fast-check.js';
 
 /** Through a real port, as between two threads. */
 function send(thrown: unknown, callerStack?: string): any {
