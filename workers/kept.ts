@@ -1,9 +1,14 @@
 import { NAMES, type Packet } from '../src/wire/index.js';
 import { knowNames, Lines } from './context.js';
 
-/** Values that several tasks of a run need: each is sent to a thread once, and stays there until nobody does, or the run is over. */
+/**
+ * Values that tasks of a run are going to need here: each is sent to a thread once, or was made on it, and stays there until nobody needs
+ * it, or the run is over.
+ */
 export class KeptValues {
   readonly #runs = new Map<number, Map<number, unknown>>();
+  /** For each run, the numbers of the values that were made here and are nowhere else. */
+  readonly #only = new Map<number, Set<number>>();
   /** For each run, the memory in its values: worked out when a task first moves memory away. */
   readonly #memory = new Map<number, ReadonlySet<unknown>>();
 
@@ -24,13 +29,39 @@ export class KeptValues {
     return this.#runs.get(run)?.get(number);
   }
 
+  /** Keeps a value that was made here and is nowhere else. */
+  stay(run: number, number: number, value: unknown): void {
+    const values = this.#runs.get(run) ?? new Map<number, unknown>();
+    this.#runs.set(run, values.set(number, value));
+    const only = this.#only.get(run) ?? new Set();
+    this.#only.set(run, only.add(number));
+    this.#memory.delete(run);
+  }
+
+  /** Whether a value is here and nowhere else. From now on it is not. */
+  takeOnly(run: number, number: number): boolean {
+    return this.#only.get(run)?.delete(number) === true;
+  }
+
+  /** The values that must not be here and nowhere else while a packet runs: that may take too long, or be the end of the thread. */
+  *endangered({ run, long, last }: Packet): Generator<readonly [run: number, number: number]> {
+    for (const [other, numbers] of this.#only) {
+      if (other === run && !long) continue;
+      for (const number of numbers) if (other !== run || last?.includes(number) !== true) yield [other, number];
+    }
+  }
+
   drop(run: number, dropped: readonly number[]): void {
-    for (const number of dropped) this.#runs.get(run)?.delete(number);
+    for (const number of dropped) {
+      this.#runs.get(run)?.delete(number);
+      this.#only.get(run)?.delete(number);
+    }
     this.#memory.delete(run);
   }
 
   forget(run: number): void {
     this.#runs.delete(run);
+    this.#only.delete(run);
     this.#memory.delete(run);
   }
 

@@ -6,7 +6,9 @@ import { MessagePort } from 'node:worker_threads';
 import { type Definition, Failure, isThenable, revertArguments, type Transferred, thread } from '../src/atoms/index.js';
 import { RunError } from '../src/errors.js';
 import {
+  BULKY,
   BY_VALUE,
+  bytesOf,
   type Column,
   decodeError,
   type EncodedError,
@@ -135,9 +137,11 @@ class Server implements ContextHost, CrewHost {
     if (packet.inner && this.#failures.length === 0 && results.length === countOf(packet)) {
       for (const member of packet.inner) if (isSimplyCloneable(results[member])) results[member] = undefined;
     }
+    const stayed = last && packet.stay && this.#failures.length === 0 ? this.#stay(packet, results) : undefined;
     const failures = this.#failures.length > 0 ? this.#failures : undefined;
     const message: FromWorker = {
-      ...{ type: 'done', id: packet.id, from: this.#sent, results: row(results), failures, costs: this.#costs, last },
+      ...{ type: 'done', id: packet.id, from: this.#sent, results: row(results), failures, costs: this.#costs },
+      ...{ stayed, last },
     };
     const transfers = this.#takeTransfers();
     const ports = transfers.filter((one) => one instanceof MessagePort);
@@ -151,6 +155,34 @@ class Server implements ContextHost, CrewHost {
     this.#sent = this.#results.length;
     this.#failures = [];
     this.#costs = [];
+  }
+
+  /** Keeps bulky results for the tasks that are to come. What is given away goes at once, as that costs next to nothing. */
+  #stay({ run, stay }: Packet, results: unknown[]): readonly number[] | undefined {
+    const stayed: number[] = [];
+    if (this.#transfers.size > 0) return undefined;
+    for (let i = 0; i < stay!.length; i += 2) {
+      const at = stay![i] - this.#sent;
+      const value = results[at];
+      if (at < 0 || !isSimplyCloneable(value)) continue;
+      const bytes = bytesOf(value);
+      if (bytes < BULKY) continue;
+      this.#kept.stay(run, stay![i + 1], value);
+      results[at] = undefined;
+      stayed.push(stay![i], bytes);
+    }
+    return stayed.length > 0 ? stayed : undefined;
+  }
+
+  /** Sends a value that has stayed here, unless it was sent before. */
+  #sendKept(run: number, number: number): void {
+    if (!this.#kept.takeOnly(run, number)) return;
+    const message = { type: 'value', run, number } as const;
+    try {
+      this.#port.postMessage({ ...message, value: this.#kept.get(run, number) } satisfies FromWorker);
+    } catch (error) {
+      this.#port.postMessage({ ...message, error: encodeError(error) } satisfies FromWorker);
+    }
   }
 
   /** Something was thrown that nobody caught: the thread cannot be trusted any more, and is replaced. */
@@ -177,6 +209,9 @@ class Server implements ContextHost, CrewHost {
       case 'cancel':
         if (this.#packet?.id === message.id) this.#context?.cancel(decodeError(message.reason));
         break;
+      case 'fetch':
+        for (const number of message.values) this.#sendKept(message.run, number);
+        break;
       case 'drop':
         this.#kept.drop(message.run, message.values);
         break;
@@ -189,6 +224,7 @@ class Server implements ContextHost, CrewHost {
   #next(): void {
     const packet = this.#waiting.shift();
     if (!packet) return;
+    for (const [run, number] of this.#kept.endangered(packet)) this.#sendKept(run, number);
     this.#packet = packet;
     this.#results = [];
     this.#sent = 0;

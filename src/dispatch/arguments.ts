@@ -6,6 +6,7 @@ import type { Scheduler } from '../engine/index.js';
 import { CONSTANT, INPUT, type Kinds, kindsOf } from '../plan/index.js';
 import { type Atoms, BY_VALUE, type Column, numbersOf, row } from '../wire/index.js';
 import type { Lane } from './lane.js';
+import type { Residents } from './residents.js';
 
 /** What is sent to a lane for the members of a packet. */
 export interface Arguments {
@@ -14,6 +15,8 @@ export interface Arguments {
   readonly keep: Map<number, unknown>;
   /** The members whose results, more than a number or the like, are for other members alone. */
   readonly inner: readonly number[];
+  /** The atoms whose results, which stayed with a thread, are among them. */
+  readonly borrowed: readonly number[];
 }
 
 /** So few elements are as soon looked at one by one. */
@@ -23,6 +26,7 @@ export class ArgumentWriter {
   readonly #scheduler: Scheduler;
   readonly #run: number;
   readonly #kinds: Kinds;
+  readonly #residents: Residents;
   /** For each atom, its place in the packet, counted from 1. */
   readonly #member: Int32Array;
   /** How many arguments come from each source; made when it is first asked for. */
@@ -31,10 +35,11 @@ export class ArgumentWriter {
   readonly #values = new Map<number, { readonly finished: number; readonly number: number }>();
   #valueCount: number;
 
-  constructor(scheduler: Scheduler, run: number) {
+  constructor(scheduler: Scheduler, run: number, residents: Residents) {
     const { plan, ledger } = scheduler;
     this.#scheduler = scheduler;
     this.#run = run;
+    this.#residents = residents;
     this.#kinds = kindsOf(plan);
     this.#member = new Int32Array(plan.size);
     this.#valueCount = plan.size + plan.picks.length + ledger.binding.inputs.length;
@@ -55,6 +60,8 @@ export class ArgumentWriter {
     const writers: ColumnWriter[] = [];
     const keep = new Map<number, unknown>();
     const inner: number[] = [];
+    const borrowed = new Set<number>();
+    const some = this.#residents.size > 0;
     for (let i = 0; i < atoms.length; i++) {
       const atom = atoms[i];
       this.#member[atom] = i + 1;
@@ -82,6 +89,13 @@ export class ArgumentWriter {
           if (samples[of[source]].shape.cost.bulky && this.#scheduler.isForOnly(source, atom)) inner.push(member - 1);
           continue;
         }
+        if (some && this.#residents.has(source)) {
+          borrowed.add(source);
+          if (lane.keeps(this.#run, source)) {
+            column.add(source, undefined, BY_VALUE - 1 - source);
+            continue;
+          }
+        }
         const value = source >= 0 ? ledger.value(source) : binding.inputs[INPUT - source];
         if (isObject(value) && this.#usesOf(source) > 1) {
           const number = this.#valueNumber(source);
@@ -93,7 +107,7 @@ export class ArgumentWriter {
       }
     }
     for (const atom of atoms) this.#member[atom] = 0;
-    return { columns: writers.map((one) => one.end()), keep, inner };
+    return { columns: writers.map((one) => one.end()), keep, inner, borrowed: [...borrowed] };
   }
 
   /**
@@ -129,7 +143,7 @@ export class ArgumentWriter {
         columns.push({ same: true, values: [source === CONSTANT ? constants[p] : inputs[at]], refs: undefined });
       }
     }
-    return { columns, keep, inner: [] };
+    return { columns, keep, inner: [], borrowed: [] };
   }
 
   /** Elements that are worth no look at each of them; `undefined`: what is there twice is to be sent once. */

@@ -86,13 +86,16 @@ export class Crew implements FlightOwner {
         plain: true,
         inner: undefined,
         keep: undefined,
+        stay: undefined,
+        last: undefined,
+        borrowed: [],
         moves: undefined,
         revert: undefined,
       },
       ...{ flow: plan.name, key: ledger.key, turns: muster.turns, crew: muster.work },
       kinds: new Set(muster.shapes),
       shapes: muster.shapes.flatMap(({ id }) => [id, 0]),
-      ...{ budget: Infinity, timed: false, expected: Number.NaN },
+      ...{ budget: Infinity, timed: false, long: true, expected: Number.NaN },
     };
   }
 
@@ -150,7 +153,7 @@ export class Crew implements FlightOwner {
     return true;
   }
 
-  received(flight: Flight, message: Exclude<FromWorker, { type: 'fatal' }>): void {
+  received(flight: Flight, message: Exclude<FromWorker, { type: 'fatal' | 'value' }>): void {
     const { scheduler } = this.#host;
     switch (message.type) {
       case 'crew':

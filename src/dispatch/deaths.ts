@@ -16,6 +16,13 @@ export function takenDown(task: string, death: Error): RunError {
   return new RunError('ERR_MILLRACE_WORKER_EXIT', message, { task, cause: death });
 }
 
+/** The failure of a task that needed what was with a thread only. */
+export function lostWith(task: string, source: string, cause: unknown): RunError {
+  const reason = cause instanceof Error ? cause.message : received(cause);
+  const message = `Task '${task}' needs the result of '${source}', which is lost: ${reason}`;
+  return new RunError('ERR_MILLRACE_WORKER_EXIT', message, { task, cause });
+}
+
 /** What a thread died of, as the failure of a task that ran on it. */
 export function deathOf(task: string, error: unknown): RunError {
   const unhandled = error instanceof UnhandledInWorker;

@@ -23,6 +23,8 @@ export interface Draft extends Omit<Packet, 'type' | 'id' | 'flag' | 'run' | 'de
   readonly plain: boolean;
   /** The memory that moves to the thread, by the atom whose result it is. */
   readonly moves: ReadonlyMap<number, readonly ArrayBuffer[]> | undefined;
+  /** The atoms whose results, which stayed with a thread, are among the arguments. */
+  readonly borrowed: readonly number[];
   /** How long it is thought to take, in ms; `NaN`: unknown. */
   readonly expected: number;
 }
@@ -51,7 +53,7 @@ export interface FlightOwner {
   /** The flight is the one that the thread runs now. */
   first(flight: Flight): void;
   /** The thread has sent something about it. */
-  received(flight: Flight, message: Exclude<FromWorker, { type: 'fatal' }>): void;
+  received(flight: Flight, message: Exclude<FromWorker, { type: 'fatal' | 'value' }>): void;
   /** Another thread has nothing to do: the flight may be taken back, if it has not started. Returns whether it was. */
   recall(flight: Flight): boolean;
   /** What has become known of its packets may let the run go on. */
@@ -64,8 +66,8 @@ export interface FlightOwner {
 const HOLD = 2;
 /** As long as a thread keeps no more values than this, it is not asked which of them can go. */
 const FEW = 8;
-/** Behind a packet that takes longer, in ms, none waits: another thread may be free sooner. */
-const SHORT = 8;
+/** Behind a packet that takes longer, in ms, nothing waits: another thread may be free sooner. */
+export const SHORT = 8;
 
 let lastId = 0;
 
@@ -101,9 +103,16 @@ export class Lane {
     return this.#kept.get(run)?.has(value) === true;
   }
 
+  /** The thread keeps these values of a run from now on. */
+  keep(run: number, values: Iterable<number>): void {
+    const kept = this.#kept.get(run) ?? new Set();
+    for (const value of values) kept.add(value);
+    this.#kept.set(run, kept);
+  }
+
   /** @throws {DOMException} `DataCloneError`, and then nothing has happened */
   send(draft: Draft, owner: FlightOwner): Flight {
-    const { atoms, kinds, plain, moves, expected, ...body } = draft;
+    const { atoms, kinds, plain, moves, borrowed, expected, ...body } = draft;
     const flag = this.#flags[this.#flags.length - 1];
     const unknown = [...kinds].filter(({ id }) => !this.#shapes.has(id));
     const packet: Packet = {
@@ -115,11 +124,7 @@ export class Lane {
     this.thread.post(packet satisfies ToWorker, moves && [...moves.values()].flat());
     this.#flags.pop();
     for (const { id } of unknown) this.#shapes.add(id);
-    if (draft.keep) {
-      const kept = this.#kept.get(owner.run) ?? new Set();
-      for (const value of draft.keep.keys()) kept.add(value);
-      this.#kept.set(owner.run, kept);
-    }
+    if (draft.keep) this.keep(owner.run, draft.keep.keys());
     const flight: Flight = {
       ...{ id: packet.id, flag, lane: this, draft, owner, begun: 0, ended: 0, stopped: undefined, timer: undefined },
     };
@@ -169,9 +174,15 @@ export class Lane {
     const kept = this.#kept.get(run);
     if (kept === undefined || kept.size <= this.#most) return;
     const values = [...kept].filter(isOver);
-    for (const value of values) kept.delete(value);
+    this.drop(run, values);
     this.#most = Math.max(FEW, 2 * kept.size);
-    if (values.length > 0) this.thread.post({ type: 'drop', run, values } satisfies ToWorker);
+  }
+
+  /** The thread need not keep these values of a run any more. */
+  drop(run: number, values: readonly number[]): void {
+    if (values.length === 0) return;
+    for (const value of values) this.#kept.get(run)?.delete(value);
+    this.thread.post({ type: 'drop', run, values } satisfies ToWorker);
   }
 
   /** A run is over: the thread need not keep anything for it. */

@@ -1,8 +1,7 @@
 /** Values whose memory moves to a thread instead of being copied, as nobody else is ever going to see them. */
 import type { Scheduler } from '../engine/index.js';
+import { BULKY } from '../wire/index.js';
 
-/** Below so many bytes it is cheaper to copy. */
-const BULKY = 64 * 1024;
 /** So many properties of an object are looked at. */
 const MOST = 16;
 
@@ -25,15 +24,15 @@ export class Moves {
     this.#some = true;
   }
 
-  /** What moves to an atom that runs: the memory, by the atom whose result it is. */
-  to(atom: number): ReadonlyMap<number, readonly ArrayBuffer[]> | undefined {
+  /** What moves to an atom that runs: the memory, by the atom whose result it is. What is with the thread already need not. */
+  to(atom: number, isThere: (source: number) => boolean): ReadonlyMap<number, readonly ArrayBuffer[]> | undefined {
     if (!this.#some) return undefined;
     const { plan, ledger } = this.#scheduler;
     const { args } = ledger.binding;
     const moves = new Map<number, readonly ArrayBuffer[]>();
     for (let at = plan.argStart[atom]; at < plan.argStart[atom + 1]; at++) {
       const source = args[at];
-      if (source < 0 || source >= plan.size || !this.#scheduler.isForOnly(source, atom)) continue;
+      if (source < 0 || source >= plan.size || !this.#scheduler.isForOnly(source, atom) || isThere(source)) continue;
       const memory = this.#memory.get(ledger.results[source] as object);
       if (memory) moves.set(source, memory);
     }

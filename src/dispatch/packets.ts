@@ -19,8 +19,9 @@ import {
   type WireRevert,
 } from '../wire/index.js';
 import { ArgumentWriter, areInRow } from './arguments.js';
-import type { Draft, Lane } from './lane.js';
+import { type Draft, type Lane, SHORT } from './lane.js';
 import { Moves } from './moves.js';
+import type { Residents } from './residents.js';
 
 /** How long a packet is meant to take, in ms. */
 const TARGET = 4;
@@ -54,26 +55,28 @@ export class Packer {
   readonly #uniform: boolean;
   readonly #arguments: ArgumentWriter;
   readonly #moves: Moves;
+  readonly #residents: Residents;
   /** All that had failed when something was reverted last. A thread is sent it once, however many it reverts. */
   #failures: { readonly all: object; readonly number: number; readonly encoded: WireFailures } | undefined;
 
-  constructor(host: RunHost, run: number) {
+  constructor(host: RunHost, run: number, residents: Residents) {
     this.#host = host;
+    this.#residents = residents;
     this.#scheduler = host.scheduler;
     this.#run = run;
     this.#inside = new Int32Array(host.scheduler.plan.nodes);
     this.#kinds = kindsOf(host.scheduler.plan);
     this.#together = new Int32Array(this.#kinds.samples.length);
     this.#uniform = this.#kinds.samples.length === 1 && host.scheduler.plan.successors.to.length === 0;
-    this.#arguments = new ArgumentWriter(host.scheduler, run);
+    this.#arguments = new ArgumentWriter(host.scheduler, run, residents);
     this.#moves = new Moves(host.scheduler);
   }
 
   /**
-   * Takes atoms that are ready to run for a packet; there must be one. `threads` is how many share what is ready, `crowded` whether other runs
-   * wait for them.
+   * Takes atoms that are ready to run on a thread; none: what is ready has to run on another one. `threads` is how many share it, `crowded`
+   * whether other runs wait for them.
    */
-  take(ready: ReadySet, threads: number, alone: boolean, crowded: boolean): Atoms {
+  take(ready: ReadySet, lane: Lane, threads: number, alone: boolean, crowded: boolean): Atoms {
     const scheduler = this.#scheduler;
     const { of, samples } = this.#kinds;
     if (this.#uniform && !alone && this.#small(samples[0])) {
@@ -82,7 +85,8 @@ export class Packer {
       const share = Math.ceil(ready.waiting / (2 * threads));
       return scheduler.takeRow(Math.max(1, Math.min(share, company, Math.floor(time / mean))));
     }
-    const first = scheduler.takeReady();
+    const first = this.#residents.take(lane);
+    if (first < 0) return [];
     const chosen = [first];
     let kind = of[first];
     if (alone || !this.#small(samples[kind])) return chosen;
@@ -95,12 +99,12 @@ export class Packer {
     let time = cost.mean;
     let siblings = 1;
     let patient = !crowded && this.#patient(first);
-    this.#follow(ready, first, following);
+    this.#follow(ready, lane, first, following);
     while (chosen.length < MOST_PLAIN) {
       let next = following.pop();
       if (next === undefined) {
         if (siblings >= share) break;
-        next = scheduler.takeReady();
+        next = this.#residents.take(lane);
         if (next < 0) break;
         siblings++;
       } else {
@@ -120,7 +124,7 @@ export class Packer {
       time += cost.mean;
       together[kind]++;
       chosen.push(next);
-      this.#follow(ready, next, following);
+      this.#follow(ready, lane, next, following);
     }
     for (const atom of chosen) together[of[atom]] = 0;
     for (const node of this.#touched) this.#inside[node] = 0;
@@ -140,13 +144,18 @@ export class Packer {
     if (alone >= 0) this.#moves.note(atoms[from + alone], results[alone]);
   }
 
-  /** Writes the packet. */
-  draft(atoms: Atoms, lane: Lane): Draft {
+  /** A value that stayed with a thread has come from it. */
+  fetched(atom: number, value: unknown): void {
+    this.#moves.note(atom, value);
+  }
+
+  /** Writes the packet. With `alone` nothing stays with the thread. */
+  draft(atoms: Atoms, lane: Lane, alone: boolean): Draft {
     const { plan, ledger } = this.#scheduler;
     const reverting = this.#scheduler.reverts(atoms[0]);
     const first = plan.atoms[atoms[0]];
     const timed = this.#host.timeoutOf(first) !== Infinity;
-    const { columns, keep, inner } = this.#arguments.write(atoms, lane, reverting);
+    const { columns, keep, inner, borrowed } = this.#arguments.write(atoms, lane, reverting);
     const plain = keep.size === 0 && columns.every(({ values }) => isPlain(values));
     const names = this.#names(atoms, lane, keep);
     const revert = reverting ? this.#revert(atoms[0], first) : undefined;
@@ -155,9 +164,14 @@ export class Packer {
     }
     const { kinds, shapes, expected } = this.#shapes(atoms, reverting);
     // Only what is neither taken back nor comes back before it has begun is never sent a second time: the first of what runs at once.
-    const moves = lane.flights.length === 0 && !reverting ? this.#moves.to(atoms[0]) : undefined;
+    const isThere = (source: number) => lane.keeps(this.#run, source);
+    const moves = lane.flights.length === 0 && !reverting ? this.#moves.to(atoms[0], isThere) : undefined;
+    const last = borrowed.filter((atom) => isThere(atom) && ledger.isWantedOnce(atom));
     return {
-      ...{ atoms, columns, names, moves, kinds, shapes, timed, revert, plain },
+      ...{ atoms, columns, names, moves, kinds, shapes, timed, revert, plain, borrowed },
+      stay: alone || reverting ? undefined : this.#stay(atoms, kinds),
+      last: last.length > 0 ? last : undefined,
+      long: !(expected <= SHORT),
       flow: plan.name,
       key: ledger.key,
       turns: ledger.turns && Array.from(atoms, (atom) => [ledger.attemptOf(atom), ledger.roundOf(atom)]).flat(),
@@ -167,6 +181,15 @@ export class Packer {
       crew: undefined,
       expected: timed || reverting ? Number.NaN : expected,
     };
+  }
+
+  /** The members whose results may stay with the thread, and their numbers there. */
+  #stay(atoms: Atoms, kinds: ReadonlySet<Shape>): number[] | undefined {
+    if (!this.#residents.open || ![...kinds].some(({ cost }) => cost.bulky || Number.isNaN(cost.mean)))
+      return undefined;
+    const stay: number[] = [];
+    for (let i = 0; i < atoms.length; i++) if (this.#residents.mayStay(atoms[i])) stay.push(i, atoms[i]);
+    return stay.length > 0 ? stay : undefined;
   }
 
   #shapes(atoms: Atoms, reverting: boolean) {
@@ -208,7 +231,7 @@ export class Packer {
   }
 
   /** Adds to `following` the atoms that become ready within the packet once `atom` has ended in it. */
-  #follow(ready: ReadySet, atom: number, following: number[]): void {
+  #follow(ready: ReadySet, lane: Lane, atom: number, following: number[]): void {
     const { plan } = this.#scheduler;
     const { start, to } = plan.successors;
     if (start[atom] === start[atom + 1]) return;
@@ -226,7 +249,7 @@ export class Packer {
         if (++this.#inside[next] === 1) this.#touched.push(next);
         if (this.#inside[next] < ready.left[next]) continue;
         if (next >= plan.size) passing.push(next);
-        else if (this.#scheduler.runsHere(next)) continue;
+        else if (this.#scheduler.runsHere(next) || !this.#residents.isNear(next, lane)) continue;
         // Some ready task may come between the two.
         else if (samples[of[next]].priority < priority) continue;
         else if (chain || samples[of[next]].shape.cost.mean <= TINY) following.push(next);

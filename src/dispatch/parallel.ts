@@ -19,13 +19,14 @@ import {
 import { Budget } from './budget.js';
 import { callService, LONGEST_DELAY } from './context.js';
 import { Crew } from './crew.js';
-import { deathOf, takenDown } from './deaths.js';
+import { deathOf, lostWith, takenDown } from './deaths.js';
 import { InlineRunner } from './inline.js';
 import type { Flight, Lane } from './lane.js';
 import { aborted, timedOut } from './local.js';
 import { allowsCrew, isSmall, muster, noteResult } from './muster.js';
 import { learn, Packer } from './packets.js';
 import type { PoolClient, ThreadPool } from './pool.js';
+import { type Loss, Residents } from './residents.js';
 
 /** How long a worker may take to import the module of a task that has a timeout, in ms: a new thread knows no module yet. */
 const LOADING = 10_000;
@@ -48,6 +49,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   readonly #pool: ThreadPool;
   readonly #here: InlineRunner;
   readonly #packer: Packer;
+  readonly #residents: Residents;
   readonly #budget = new Budget(() => this.#host.settled());
   readonly #flights = new Set<Flight>();
   /** The atoms to run here that are recorded as begun. */
@@ -73,7 +75,8 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     this.#scheduler = host.scheduler;
     this.#pool = pool;
     this.#here = new InlineRunner(host);
-    this.#packer = new Packer(host, this.run);
+    this.#residents = new Residents(host, this.run);
+    this.#packer = new Packer(host, this.run, this.#residents);
     pool.attach(this);
   }
 
@@ -164,7 +167,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   }
 
   get waiting(): boolean {
-    return this.#scheduler.waiting > 0;
+    return this.#scheduler.waiting > 0 || this.#residents.waiting;
   }
 
   get flying(): boolean {
@@ -179,18 +182,52 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       this.#muster();
       if (!this.waiting) return this.fill(lane);
     }
-    this.#steps--;
     const scheduler = this.#scheduler;
     const reverted = scheduler.takeRevert();
     const atoms =
       reverted < 0
-        ? this.#packer.take(scheduler.ready!, this.#pool.size, this.#stepped, this.#pool.crowded)
+        ? this.#packer.take(scheduler.ready!, lane, this.#pool.size, this.#stepped, this.#pool.crowded)
         : [reverted];
+    if (atoms.length === 0) return this.#fillAnother();
+    this.#steps--;
+    const loss = this.#residents.lossAmong(atoms);
+    if (loss) {
+      this.#failWithout(loss, atoms);
+      return true;
+    }
     scheduler.held += atoms.length;
     const { journal } = scheduler.ledger;
     if (journal) this.#sendRecorded(journal, atoms, lane);
     else this.#send(atoms, lane);
     return true;
+  }
+
+  /** What is ready is for threads that have what it needs. */
+  #fillAnother(): boolean {
+    const lane = this.#residents.ready();
+    if (lane) return this.fill(lane);
+    this.#residents.share();
+    return false;
+  }
+
+  /** An atom cannot begin: what it needs was lost with a thread. */
+  #failWithout({ atom, source, error }: Loss, atoms: Atoms): void {
+    const scheduler = this.#scheduler;
+    for (const other of atoms) if (other !== atom) scheduler.putBack(other);
+    scheduler.begin(atom);
+    scheduler.fail(atom, lostWith(nameOf(scheduler.plan, atom), nameOf(scheduler.plan, source), error));
+    queueMicrotask(() => this.#host.settled());
+  }
+
+  fetched(atom: number, value: unknown, error: unknown): void {
+    this.#residents.arrived(atom, value, error);
+    if (error === undefined) this.#packer.fetched(atom, value);
+    this.#host.settled();
+  }
+
+  died(lane: Lane, error: unknown): void {
+    this.#residents.died(lane, error);
+    this.#host.settled();
   }
 
   first(flight: Flight): void {
@@ -199,7 +236,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     this.#time(flight, LOADING);
   }
 
-  received(flight: Flight, message: FromWorker): void {
+  received(flight: Flight, message: Exclude<FromWorker, { type: 'fatal' | 'value' }>): void {
     switch (message.type) {
       case 'started':
         this.#begin(flight, message.member + 1);
@@ -272,7 +309,8 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     const atom = scheduler.takeReady();
     if (atom < 0) return false;
     scheduler.putBack(atom);
-    return isSmall(scheduler.plan.atoms[atom].shape);
+    // Threads that schedule themselves have none of what stays on one of them.
+    return isSmall(scheduler.plan.atoms[atom].shape) && this.#residents.comeHome();
   }
 
   /** What comes after a packet that is under way could not join: short ones are waited for. */
@@ -309,15 +347,32 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     else if (this.waiting) crew.release();
   }
 
-  #done(flight: Flight, { from, results, failures, costs, last }: Done): void {
-    const { atoms, kinds, plain } = flight.draft;
+  #done(flight: Flight, { from, results, failures, costs, stayed, last }: Done): void {
+    const { atoms, kinds, plain, borrowed } = flight.draft;
     if (last) this.#flights.delete(flight); // a listener of what follows may abort
+    if (stayed) this.#settleDown(flight, stayed);
     if (results.length > 0) noteResult(this.#scheduler.plan.atoms[atoms[from]].shape, results[0]);
     if (!failures) this.#packer.arrived(atoms, from, results);
     if (failures || flight.stopped || !this.#scheduler.quiet) this.#end(flight, from, results, failures);
     else this.#endQuietly(flight, from, results);
-    learn(kinds, costs, { complete: !last || flight.ended === atoms.length, plain: plain && isPlain(results) });
+    learn(kinds, costs, {
+      complete: !last || flight.ended === atoms.length,
+      plain: plain && !stayed && isPlain(results),
+    });
     if (last) this.#giveBack(flight);
+    this.#residents.tidy(borrowed);
+    if (stayed) this.#residents.tidy(atoms);
+  }
+
+  /** What members have returned has stayed with their thread: so many bytes each. */
+  #settleDown({ draft, lane }: Flight, stayed: readonly number[]): void {
+    const { plan } = this.#scheduler;
+    for (let i = 0; i < stayed.length; i += 2) {
+      const atom = draft.atoms[stayed[i]];
+      this.#residents.add(atom, lane, stayed[i + 1]);
+      plan.atoms[atom].shape.cost.bulky = true;
+    }
+    if (this.#crew) this.#residents.comeHome();
   }
 
   #end(flight: Flight, from: number, results: Row, failures: Done['failures']): void {
@@ -371,6 +426,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   /** Some tasks are not to start now: takes back the packets of such that wait, and lets of the others only end what runs. */
   #withdraw(): void {
+    this.#residents.withdraw();
     for (const flight of this.#flights) {
       const { atoms } = flight.draft;
       const concerned = this.#scheduler.halted || atoms.some((atom) => this.#scheduler.recalls(atom));
@@ -448,7 +504,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       return;
     }
     try {
-      const draft = this.#packer.draft(atoms, lane);
+      const draft = this.#packer.draft(atoms, lane, this.#stepped || this.#crew !== undefined);
       this.#flights.add(lane.send(draft, this));
       const { ledger } = this.#scheduler;
       for (const atom of draft.moves?.keys() ?? []) ledger.handOver(atom);

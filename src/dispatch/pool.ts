@@ -22,6 +22,10 @@ export interface PoolClient extends FlightOwner {
   readonly flying: boolean;
   /** Sends a packet to a thread; `false`: nothing is ready. */
   fill(lane: Lane): boolean;
+  /** A value that stayed with a thread has come from there, or cannot. */
+  fetched(atom: number, value: unknown, error: unknown): void;
+  /** A thread has died, with all that stayed with it. */
+  died(lane: Lane, error: unknown): void;
   /** No threads can be started. */
   broken(error: Error): void;
   /** Calls a service for a task. */
@@ -168,7 +172,10 @@ export class ThreadPool implements AsyncDisposable {
 
   #recall(): boolean {
     for (const { flights } of this.#lanes.values()) {
-      for (const flight of flights) if (flight.owner?.recall(flight)) return true;
+      for (const flight of flights) {
+        // What is with the thread keeps the tasks that need it there.
+        if (flight.draft.borrowed.length === 0 && flight.owner?.recall(flight)) return true;
+      }
     }
     return false;
   }
@@ -213,6 +220,11 @@ export class ThreadPool implements AsyncDisposable {
       lane.fatal = decodeError(message.error);
       return;
     }
+    if (message.type === 'value') {
+      const { run, number, value, error } = message;
+      this.#clients.get(run)?.fetched(number, value, error && decodeError(error));
+      return;
+    }
     const flight = lane.flights.find(({ id }) => id === message.id);
     if (!flight) return;
     const { owner } = flight;
@@ -227,7 +239,9 @@ export class ThreadPool implements AsyncDisposable {
     const lane = this.#lanes.get(thread)!;
     this.#lanes.delete(thread);
     if (lane.flights.length === 0 && lane.fatal !== undefined) warnOfDeath(lane.fatal);
-    lane.crash(lane.fatal === undefined ? error : new UnhandledInWorker(lane.fatal));
+    const cause = lane.fatal === undefined ? error : new UnhandledInWorker(lane.fatal);
+    lane.crash(cause);
+    for (const client of [...this.#clients.values()]) client.died(lane, cause);
     if (this.#broken) this.#fail(this.#broken);
     this.offer();
   }

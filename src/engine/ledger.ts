@@ -30,7 +30,7 @@ import {
   TO_REVERT,
 } from './states.js';
 import { Turns } from './turns.js';
-import { providerOf, usesOf } from './uses.js';
+import { HELD, providerOf, usesOf } from './uses.js';
 
 /** What is meant to become of an atom that no decider has refused. */
 export const EXECUTE = 0;
@@ -68,6 +68,8 @@ export class Ledger {
   readonly intentions: Uint8Array;
   /** The whole result of each atom. */
   readonly results: unknown[];
+  /** The atoms whose results are with a thread and not here, although tasks are still going to need them. */
+  readonly away = new Set<number>();
   readonly failures = new Map<number, Failure>();
   readonly revertResults = new Map<number, unknown>();
   readonly revertFailures = new Map<number, Failure>();
@@ -254,6 +256,11 @@ export class Ledger {
     return this.#uses?.[atom] === 1;
   }
 
+  /** Whether an atom's result is to be an argument, once or more often, and nothing else. */
+  isWantedByTasks(atom: number): boolean {
+    return this.#uses !== undefined && this.#uses[atom] > 0 && this.#uses[atom] < HELD;
+  }
+
   /** An atom's result is handed over, for the one argument that it was still to be. */
   handOver(atom: number): void {
     this.results[atom] = undefined;
@@ -269,6 +276,11 @@ export class Ledger {
   /** Whether an atom's result is there no more, as nobody needed it. */
   hasReleased(atom: number): boolean {
     return this.#uses?.[atom] === 0 && this.states[atom] === SUCCESS;
+  }
+
+  /** Whether an atom's result is not here, be it that nobody needs it or that it is with a thread. */
+  isMissing(atom: number): boolean {
+    return this.hasReleased(atom) || this.away.has(atom);
   }
 
   /** Whether nothing is to be done for an atom that ends well but to put down its result. */
@@ -384,6 +396,7 @@ export class Ledger {
   /** An atom that was rolled back is as if it had never run. `goesOn`: what a region has built counts. */
   restart(atom: number, goesOn = false): void {
     this.results[atom] = undefined;
+    this.away.delete(atom);
     this.failures.delete(atom);
     this.#told = undefined;
     this.revertResults.delete(atom);
@@ -514,6 +527,7 @@ export class Ledger {
     this.finished.fill(0);
     this.intentions.fill(EXECUTE);
     this.results.fill(undefined);
+    this.away.clear();
     this.#uses = undefined;
     this.failures.clear();
     this.#told = undefined;
@@ -600,7 +614,7 @@ export class Ledger {
     const values: Record<string, unknown> = {};
     for (let place = 0; place < size; place++) {
       const atom = order ? order[place] : place;
-      if (this.states[atom] !== SUCCESS || this.hasReleased(atom)) continue;
+      if (this.states[atom] !== SUCCESS || this.isMissing(atom)) continue;
       const { names, keys } = atoms[atom].provision;
       const result = this.results[atom] as Record<string | number, unknown>;
       for (let i = 0; i < names.length; i++) {

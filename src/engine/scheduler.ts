@@ -433,6 +433,11 @@ export class Scheduler {
     return this.#options.nested === true;
   }
 
+  /** Whether the run goes on after a failure, with what does not depend on it. */
+  get goesOn(): boolean {
+    return !this.#stops || this.#options.failures.neverResolve === true;
+  }
+
   /** Whether nothing else starts after a failure that no retry resolves. */
   get #stops(): boolean {
     return this.#options.failures.failurePolicy !== 'finish';

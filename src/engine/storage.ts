@@ -184,7 +184,7 @@ export class FlowStorage implements Storage {
     const values = new Map<string, unknown[]>();
     for (const [name, value] of Object.entries(this.binding.given)) values.set(name, [value]);
     for (let atom = 0; atom < this.#plan.size; atom++) {
-      if (this.#ledger.states[atom] !== SUCCESS || this.#ledger.hasReleased(atom)) continue;
+      if (this.#ledger.states[atom] !== SUCCESS || this.#ledger.isMissing(atom)) continue;
       for (const name of this.#plan.atoms[atom].provision.names) {
         const value = provided(this.#ledger, atom, name);
         const others = values.get(name);
@@ -451,9 +451,12 @@ function notFound(message: string, task?: string): RunError {
 }
 
 function checkHeld(ledger: Ledger, atom: number, what: string): void {
-  if (!ledger.hasReleased(atom)) return;
+  if (!ledger.isMissing(atom)) return;
   const task = nameOf(ledger.plan, atom);
-  const message = `${what} was released when the last task that needed it had run: option 'outputs' does not name it`;
+  const where = ledger.away.has(atom)
+    ? 'stays on a worker thread, for the tasks that need it'
+    : 'was released when the last task that needed it had run';
+  const message = `${what} ${where}: option 'outputs' does not name it`;
   throw new RunError('ERR_MILLRACE_RELEASED', message, { task });
 }
 

@@ -6,7 +6,7 @@ import type { Plan } from '../plan/index.js';
 import type { Binding } from './bind.js';
 
 /** A result with this bit is needed until the run is over. Counts stay far below it. */
-const HELD = 2 ** 30;
+export const HELD = 2 ** 30;
 
 /** What is known of a plan before anything is bound to it. */
 const known = new WeakMap<Plan, Int32Array>();

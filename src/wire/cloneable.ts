@@ -79,6 +79,23 @@ export function isSimplyCloneable(value: unknown): boolean {
   return keys.length <= FEW && keys.every((key) => isFlatProperty(Object.getOwnPropertyDescriptor(value, key)!));
 }
 
+/** From so many bytes on it takes longer to copy a value than to say where it is. */
+export const BULKY = 64 * 1024;
+
+/** How many bytes of memory and text have to be copied to send a value that is simply cloneable. */
+export function bytesOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null || bytesOfFlat(value) > 0) return bytesOfFlat(value);
+  let bytes = 0;
+  for (const one of Object.values(value)) bytes += bytesOfFlat(one);
+  return bytes;
+}
+
+function bytesOfFlat(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  const memory = ArrayBuffer.isView(value) ? value.buffer : value;
+  return memory instanceof ArrayBuffer ? memory.byteLength : 0;
+}
+
 /** A getter may do anything. */
 function isFlatProperty(property: PropertyDescriptor): boolean {
   return 'value' in property && isFlat(property.value);

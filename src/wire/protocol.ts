@@ -63,6 +63,12 @@ export interface Packet {
   readonly inner: readonly number[] | undefined;
   /** Values that other tasks of the run need too, by number: the worker keeps them until nobody does, or the run is over. */
   readonly keep: ReadonlyMap<number, unknown> | undefined;
+  /** Members, and the numbers of their results, one after the other: what is bulky of these stays with the worker until it is asked for. */
+  readonly stay: readonly number[] | undefined;
+  /** The values that stayed with the worker, by number, that nobody needs after this packet. */
+  readonly last: readonly number[] | undefined;
+  /** It may take so long that nobody is to wait for what stayed with the worker: all but the `last` is sent before it starts. */
+  readonly long: boolean;
   /** After so many ms no more members start. */
   readonly budget: number;
   /** The scheduler wants to know when the member starts, to measure its timeout from there. */
@@ -147,6 +153,8 @@ export type ToWorker =
   | Packet
   /** The flag of this packet is up: the task that waits for an event shall know. */
   | { readonly type: 'cancel'; readonly id: number; readonly reason: EncodedError }
+  /** These values that stayed with the worker are needed elsewhere. */
+  | { readonly type: 'fetch'; readonly run: number; readonly values: readonly number[] }
   /** Nobody needs these values any more that were kept for a run. */
   | { readonly type: 'drop'; readonly run: number; readonly values: readonly number[] }
   /** A run is over: the values that were kept for it can go. */
@@ -178,6 +186,14 @@ export type FromWorker =
       readonly costs: readonly number[];
       readonly posted?: { readonly atom: number; readonly value?: unknown; readonly error?: EncodedError };
     }
+  /** What stayed with the worker so far, or why it cannot be sent. */
+  | {
+      readonly type: 'value';
+      readonly run: number;
+      readonly number: number;
+      readonly value?: unknown;
+      readonly error?: EncodedError;
+    }
   /** Something was thrown that nobody caught; the worker is about to end. */
   | { readonly type: 'fatal'; readonly id: number; readonly error: EncodedError };
 
@@ -191,6 +207,8 @@ export interface Done {
   readonly failures: readonly (readonly [member: number, error: EncodedError])[] | undefined;
   /** How long they took: a shape, how many of it, and ms in all, one after the other. */
   readonly costs: readonly number[];
+  /** Members whose results have stayed with the worker, and how many bytes each, one after the other. */
+  readonly stayed: readonly number[] | undefined;
   readonly last: boolean;
 }
 
