@@ -61,7 +61,7 @@ export class ArgumentWriter {
     const keep = new Map<number, unknown>();
     const inner: number[] = [];
     const borrowed = new Set<number>();
-    const some = this.#residents.size > 0;
+    const some = this.#residents.some;
     for (let i = 0; i < atoms.length; i++) {
       const atom = atoms[i];
       this.#member[atom] = i + 1;

@@ -193,7 +193,7 @@ class Room {
       return;
     }
     const source = slot < size ? slot : picks[slot - size].atom;
-    if (ledger.states[source] === SUCCESS) this.#put(slot, ledger.value(slot));
+    if (ledger.states[source] === SUCCESS && !ledger.isMissing(source)) this.#put(slot, ledger.value(slot));
     else this.#known[slot] = 2;
   }
 

@@ -75,7 +75,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     this.#scheduler = host.scheduler;
     this.#pool = pool;
     this.#here = new InlineRunner(host);
-    this.#residents = new Residents(host, this.run);
+    this.#residents = new Residents(host.scheduler, this.run);
     this.#packer = new Packer(host, this.run, this.#residents);
     pool.attach(this);
   }

@@ -6,7 +6,7 @@
  * begins with something of another run, it sends what it has. It does, too, before it begins with what may take long: nobody has to wait
  * for a value more than some ms.
  */
-import type { RunHost } from '../engine/index.js';
+import type { Ledger, Scheduler } from '../engine/index.js';
 import { type Kinds, kindsOf } from '../plan/index.js';
 import type { Atoms } from '../wire/index.js';
 import type { Lane } from './lane.js';
@@ -15,12 +15,8 @@ import type { Lane } from './lane.js';
 interface Resident {
   readonly lane: Lane;
   readonly bytes: number;
-  /** Whether it is here as well. */
-  home: boolean;
-  /** Whether it was asked for. */
+  /** Whether it was asked for, and has not come. */
   asked: boolean;
-  /** Why it is nowhere any more. */
-  lost: unknown;
 }
 
 /** What an atom lacks: the value of another one, and why. */
@@ -31,10 +27,11 @@ export interface Loss {
 }
 
 export class Residents {
-  readonly #host: RunHost;
+  readonly #scheduler: Scheduler;
+  readonly #ledger: Ledger;
   readonly #run: number;
   readonly #kinds: Kinds;
-  /** By the atom whose result it is. */
+  /** By the atom whose result it is. Some of them are here as well. */
   readonly #all = new Map<number, Resident>();
   /** The atoms that were taken and are to go to a thread, because of what it has. */
   readonly #pinned = new Map<Lane, number[]>();
@@ -45,17 +42,18 @@ export class Residents {
   /** For each atom whether a task on this thread needs its result. */
   #neededHere: Uint8Array | undefined;
 
-  constructor(host: RunHost, run: number) {
-    const { plan } = host.scheduler;
-    this.#host = host;
+  constructor(scheduler: Scheduler, run: number) {
+    const { plan } = scheduler;
+    this.#scheduler = scheduler;
+    this.#ledger = scheduler.ledger;
     this.#run = run;
     this.#kinds = kindsOf(plan);
-    this.#allowed = plan.retries === undefined && !host.scheduler.goesOn;
+    this.#allowed = plan.retries === undefined && !scheduler.goesOn;
   }
 
-  /** How many values there are on threads. */
-  get size(): number {
-    return this.#all.size;
+  /** Whether there is any. */
+  get some(): boolean {
+    return this.#all.size > 0 || this.#ledger.away.size > 0;
   }
 
   has(atom: number): boolean {
@@ -64,42 +62,32 @@ export class Residents {
 
   /** Whether atoms wait for the threads that have what they need. */
   get waiting(): boolean {
-    return this.#pinned.size > 0 && !this.#host.scheduler.halted;
+    return this.#pinned.size > 0 && !this.#scheduler.halted;
   }
 
   /** Whether the results of atoms may stay on a thread now; which of them, `mayStay()` tells. */
   get open(): boolean {
-    const { scheduler } = this.#host;
-    return this.#allowed && scheduler.quiet && scheduler.ledger.releases;
+    return this.#allowed && this.#scheduler.quiet && this.#ledger.releases;
   }
 
   /** Whether an atom's result may stay on a thread, while the residents are `open`: only tasks that travel need it. */
   mayStay(atom: number): boolean {
-    if (!this.#host.scheduler.ledger.isWantedByTasks(atom)) return false;
+    if (!this.#ledger.isWantedByTasks(atom)) return false;
     this.#neededHere ??= this.#findNeededHere();
     return this.#neededHere[atom] !== 1;
   }
 
   /** The result of an atom has stayed on a thread. */
   add(atom: number, lane: Lane, bytes: number): void {
-    this.#all.set(atom, { lane, bytes, home: false, asked: false, lost: undefined });
-    this.#host.scheduler.ledger.away.add(atom);
+    this.#all.set(atom, { lane, bytes, asked: false });
+    this.#ledger.away.set(atom, undefined);
     lane.keep(this.#run, [atom]);
-  }
-
-  /** Values that came from threads or are there still, among the arguments of an atom. */
-  *inputsOf(atom: number): Generator<number> {
-    const { plan, ledger } = this.#host.scheduler;
-    for (let at = plan.argStart[atom]; at < plan.argStart[atom + 1]; at++) {
-      const source = ledger.binding.args[at];
-      if (this.#all.has(source)) yield source;
-    }
   }
 
   /** Takes the next ready atom that may go to a thread; -1: there is none now. Those that had better go to another one are pinned to that. */
   take(lane: Lane): number {
-    const { scheduler } = this.#host;
-    if (this.#all.size === 0) return scheduler.takeReady();
+    const scheduler = this.#scheduler;
+    if (!this.some) return scheduler.takeReady();
     const pinned = this.#pinned.get(lane);
     if (pinned) {
       const atom = pinned.shift()!;
@@ -116,23 +104,18 @@ export class Residents {
 
   /** Whether all that an atom needs is here or on a thread. Of what is lost that can be said, too. */
   isNear(atom: number, lane: Lane): boolean {
-    if (this.#all.size === 0) return true;
-    for (const source of this.inputsOf(atom)) {
-      const resident = this.#all.get(source)!;
-      if (resident.lost !== undefined) return true;
-      if (!resident.home && resident.lane !== lane) return false;
-    }
-    return true;
+    if (!this.some) return true;
+    const sources = this.#missing(atom);
+    if (sources.some((source) => this.#isLost(source))) return true;
+    return sources.every((source) => this.#all.get(source)!.lane === lane);
   }
 
   /** The first of some atoms for which something is lost. */
   lossAmong(atoms: Atoms): Loss | undefined {
-    if (this.#all.size === 0) return undefined;
+    if (!this.some) return undefined;
     for (const atom of atoms) {
-      for (const source of this.inputsOf(atom)) {
-        const { lost } = this.#all.get(source)!;
-        if (lost !== undefined) return { atom, source, error: lost };
-      }
+      const source = this.#missing(atom).find((one) => this.#isLost(one));
+      if (source !== undefined) return { atom, source, error: this.#ledger.away.get(source) };
     }
     return undefined;
   }
@@ -149,42 +132,43 @@ export class Residents {
       if (atoms.length < 2) continue;
       const atom = atoms.pop()!;
       this.#delayed.push(atom);
-      this.#fetch(lane, [...this.inputsOf(atom)]);
+      this.#fetch(lane, this.#missing(atom));
     }
   }
 
   /** A value has come from a thread, or cannot. */
   arrived(atom: number, value: unknown, error: unknown): void {
-    const resident = this.#all.get(atom);
-    if (!resident || resident.home) return;
-    this.#answered(resident);
-    const { ledger } = this.#host.scheduler;
-    ledger.away.delete(atom);
-    resident.home = true;
-    if (error === undefined) ledger.results[atom] = value;
-    else resident.lost = error;
+    const { away, results } = this.#ledger;
+    if (!away.has(atom) || this.#isLost(atom)) return;
+    this.#answered(this.#all.get(atom)!);
+    if (error === undefined) {
+      away.delete(atom);
+      results[atom] = value;
+    } else {
+      away.set(atom, error);
+    }
     this.#release();
   }
 
   /** A thread has died, and what it had is lost. */
   died(lane: Lane, error: unknown): void {
-    for (const resident of this.#all.values()) {
-      if (resident.lane !== lane || resident.home) continue;
+    const { away } = this.#ledger;
+    for (const [atom, resident] of this.#all) {
+      if (resident.lane !== lane || !away.has(atom)) continue;
       this.#answered(resident);
-      resident.lost = error;
+      away.set(atom, error);
     }
     this.#release();
   }
 
   /** Tasks have ended: of the values that they needed, threads need not keep what nobody needs any more. */
   tidy(atoms: Iterable<number>): void {
-    const { ledger } = this.#host.scheduler;
     for (const atom of atoms) {
       const resident = this.#all.get(atom);
-      if (!resident || !ledger.hasReleased(atom)) continue;
+      if (!resident || !this.#ledger.hasReleased(atom)) continue;
       this.#answered(resident);
       this.#all.delete(atom);
-      ledger.away.delete(atom);
+      this.#ledger.away.delete(atom);
       if (!resident.lane.dead) resident.lane.drop(this.#run, [atom]);
     }
   }
@@ -192,29 +176,25 @@ export class Residents {
   /** The run stops: nothing waits for a thread any more, and if the run is going to go on later, all values come here. */
   withdraw(): void {
     this.#release();
-    if (this.#host.scheduler.suspended) this.comeHome();
+    if (this.#scheduler.suspended) this.comeHome();
   }
 
-  /** Fetches all that is not here. Returns whether there was nothing to fetch. */
+  /** Fetches all that is not here. Returns whether there was nothing. */
   comeHome(): boolean {
-    let all = true;
-    for (const [atom, { lane, home, lost }] of this.#all) {
-      if (home || lost !== undefined) continue;
-      this.#fetch(lane, [atom]);
-      all = false;
-    }
-    return all;
+    const { away } = this.#ledger;
+    for (const [atom, error] of away) if (error === undefined) this.#fetch(this.#all.get(atom)!.lane, [atom]);
+    return away.size === 0;
   }
 
   /** An atom cannot go to a thread: it goes where most of what it needs is, and the rest is fetched. */
   #setAside(atom: number): void {
     let place: Resident | undefined;
-    const sources = [...this.inputsOf(atom)].filter((source) => !this.#all.get(source)!.home);
+    const sources = this.#missing(atom);
     for (const source of sources) {
       const resident = this.#all.get(source)!;
       if (!place || resident.bytes > place.bytes) place = resident;
     }
-    this.#host.scheduler.held++;
+    this.#scheduler.held++;
     const { lane } = place!;
     for (const source of sources) {
       const other = this.#all.get(source)!.lane;
@@ -233,22 +213,22 @@ export class Residents {
   #fetch(lane: Lane, sources: readonly number[]): void {
     const values = sources.filter((source) => {
       const resident = this.#all.get(source)!;
-      if (resident.asked || resident.home) return false;
+      if (resident.asked) return false;
       resident.asked = true;
-      this.#host.scheduler.held++;
+      this.#scheduler.held++;
       return true;
     });
     if (values.length > 0) lane.thread.post({ type: 'fetch', run: this.#run, values });
   }
 
   #answered(resident: Resident): void {
-    if (resident.asked) this.#host.scheduler.held--;
+    if (resident.asked) this.#scheduler.held--;
     resident.asked = false;
   }
 
   /** Where values are has changed: what was set aside is looked at again. */
   #release(): void {
-    const { scheduler } = this.#host;
+    const scheduler = this.#scheduler;
     const atoms = [...this.#pinned.values(), this.#delayed].flat();
     this.#pinned.clear();
     this.#delayed = [];
@@ -258,9 +238,24 @@ export class Residents {
     }
   }
 
+  /** What an atom needs and is not here. */
+  #missing(atom: number): number[] {
+    const { argStart } = this.#scheduler.plan;
+    const { away, binding } = this.#ledger;
+    const missing: number[] = [];
+    for (let at = argStart[atom]; at < argStart[atom + 1]; at++) {
+      const source = binding.args[at];
+      if (away.has(source) && !missing.includes(source)) missing.push(source);
+    }
+    return missing;
+  }
+
+  #isLost(atom: number): boolean {
+    return this.#ledger.away.get(atom) !== undefined;
+  }
+
   #findNeededHere(): Uint8Array {
-    const { scheduler } = this.#host;
-    const { plan, ledger } = scheduler;
+    const { plan, ledger } = this.#scheduler;
     const { of, samples } = this.#kinds;
     const needed = new Uint8Array(plan.size);
     if (samples.every(({ travels }) => travels)) return needed;

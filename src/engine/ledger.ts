@@ -68,8 +68,8 @@ export class Ledger {
   readonly intentions: Uint8Array;
   /** The whole result of each atom. */
   readonly results: unknown[];
-  /** The atoms whose results are with a thread and not here, although tasks are still going to need them. */
-  readonly away = new Set<number>();
+  /** The atoms whose results are with a thread and not here, although tasks are still going to need them; of those that are lost, why. */
+  readonly away = new Map<number, unknown>();
   readonly failures = new Map<number, Failure>();
   readonly revertResults = new Map<number, unknown>();
   readonly revertFailures = new Map<number, Failure>();

@@ -15,6 +15,7 @@ import {
   mixes,
   openGate,
   waits,
+  withdraws,
 } from '../fixtures/dispatch/resident.js';
 import { errorOf } from './settle.js';
 
@@ -178,17 +179,40 @@ test('a task whose input is lost with a thread that nobody can be blamed for fai
   const busy = waits.with({ provides: 'waited' });
   const last = looks.with({ provides: 'seen' });
   const flow = graph('f', busy, first, last).link(busy, last);
-  const running = errorOf(run(flow, { runs, gate, bomb } as any, { pool: one, outputs: ['seen'] }));
+  const engine = load(flow, { pool: one, inputs: { runs, gate, bomb }, outputs: ['seen'] } as any) as any;
+  const running = errorOf(engine.run());
   await until(runs, 1);
-  await sleep(50);
+  while (engine.storage.getTaskStates().leavesBomb !== 'SUCCESS') await sleep(1);
   openGate(bomb);
-  await sleep(100);
+  await until(bomb, 2);
   openGate(gate);
   const error: any = await running;
   assert.is(error.code, 'ERR_MILLRACE_WORKER_EXIT');
   assert.is(error.task, 'looks');
   assert.match(error.message, /needs the result of 'leavesBomb', which is lost/);
   await one.close();
+});
+
+test('a task whose input has been taken back on its thread fails', async () => {
+  const runs = newGate();
+  const gate = newGate();
+  const busy = waits.with({ provides: 'waited' });
+  const last = looks.with({ provides: 'seen' });
+  const flow = graph('f', busy, withdraws.with({ provides: 'value' }), last).link(busy, last);
+  const engine = load(flow, { pool, inputs: { runs, gate }, outputs: ['seen'] } as any) as any;
+  const running = engine.run();
+  await until(runs, 1);
+  while (engine.storage.getTaskStates().withdraws !== 'SUCCESS') await sleep(1);
+  await sleep(20); // it takes it back
+  engine.suspend();
+  await sleep(1);
+  openGate(gate);
+  await running;
+  assert.is(engine.state, 'SUSPENDED');
+  const error: any = await errorOf(engine.run());
+  assert.is(error.code, 'ERR_MILLRACE_WORKER_EXIT');
+  assert.is(error.task, 'looks');
+  assert.match(error.message, /needs the result of 'withdraws', which is lost/);
 });
 
 test('when a task ends its thread, the flow fails because of that alone', async () => {
