@@ -33,8 +33,6 @@ const REPORT = 4;
 const TURN = 10;
 /** So many small tasks may run before someone looks at the clock. */
 const STRIDE = 64;
-/** The most tasks taken out of the queue at once. */
-const CHUNK = 16;
 /** So often a thread looks for work before it sleeps: some 100 us, which is what it takes to wake up. */
 const SPINS = 3_000;
 /** A thread that sleeps lets its event loop turn every so many ms. */
@@ -161,7 +159,7 @@ export class CrewHand {
 
   /** The next atom; -1: there is none now. Who leaves only runs what it alone can run. */
   #take(leaving: boolean): number {
-    const { control, queue, hands } = this.#work;
+    const { control, queue, hands, chunk } = this.#work;
     if (this.#next >= 0) {
       const atom = this.#next;
       this.#next = -1;
@@ -174,7 +172,7 @@ export class CrewHand {
       const head = Atomics.load(control, HEAD);
       const ready = Atomics.load(control, TAIL) - head;
       if (ready <= 0) return -1;
-      const share = Math.min(CHUNK, Math.ceil(ready / (4 * hands)));
+      const share = Math.min(chunk, Math.ceil(ready / (4 * hands)));
       if (Atomics.compareExchange(control, HEAD, head, head + share) !== head) continue;
       this.#at = head;
       this.#end = head + share;

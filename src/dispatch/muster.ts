@@ -18,6 +18,11 @@ const FEWEST = 16;
 const MANY = 128;
 const WORTHWHILE = 8;
 
+/** The most atoms that a thread of a crew takes at once, */
+const CHUNK = 16;
+/** if they take no longer than this together, in ms. */
+const AT_ONCE = 4;
+
 /** What a crew is to run. */
 export interface Muster {
   readonly work: CrewWork;
@@ -128,8 +133,24 @@ export function muster(host: RunHost, hands: number): Muster | undefined {
   const queue = shared(Int32Array, total);
   for (let at = 0; at < ready; at++) queue[at] = found[at] + 1;
   Atomics.store(control, TAIL, ready);
-  const work = { ...chart.plan, control, total, hands, left, queue, log: shared(Int32Array, total), ...room };
+  const work = {
+    ...chart.plan,
+    control,
+    total,
+    hands,
+    chunk: chunkOf(chart, small),
+    left,
+    queue,
+    log: shared(Int32Array, total),
+    ...room,
+  };
   return { work, shapes: chart.shapes, atoms: found.subarray(0, total), turns: turnsOf(ledger) };
+}
+
+function chunkOf({ shapes }: Chart, small: readonly boolean[]): number {
+  let slowest = 0;
+  for (let i = 0; i < shapes.length; i++) if (small[i]) slowest = Math.max(slowest, shapes[i].cost.mean);
+  return Math.max(1, Math.min(CHUNK, Math.floor(AT_ONCE / slowest)));
 }
 
 function isLong(atoms: Int32Array, { shapes, plan }: Chart): boolean {

@@ -57,6 +57,8 @@ export interface CrewWork extends CrewPlan {
   readonly total: number;
   /** How many threads may take part. */
   readonly hands: number;
+  /** The most atoms that a thread takes out of the queue at once: it runs them all, even when it is called away. */
+  readonly chunk: number;
   readonly left: Int32Array;
   /** Ready atoms, counted from 1. */
   readonly queue: Int32Array;
