@@ -23,6 +23,9 @@ const CHUNK = 16;
 /** if they take no longer than this together, in ms. */
 const AT_ONCE = 4;
 
+/** So many atoms are looked at in one piece. */
+const PIECE = 4096;
+
 /** What a crew is to run. */
 export interface Muster {
   readonly work: CrewWork;
@@ -74,13 +77,16 @@ export function allowsCrew({ scheduler, nested }: RunHost): boolean {
 /**
  * Takes from the scheduler all that a crew can run: what is ready, and what only waits for that. They count as held.
  * `undefined`: it is too little, and nothing is taken.
+ *
+ * Of a million tasks that takes 100 ms or more, and so it goes piece by piece. Meanwhile others may end, and nothing else may begin; who
+ * gives up on it puts back what was taken so far.
  */
-export function muster(host: RunHost, hands: number): Muster | undefined {
+export function* muster(host: RunHost, hands: number): Generator<undefined, Muster | undefined> {
   const { scheduler } = host;
   const { plan, ledger } = scheduler;
   const { successors, size } = plan;
   const { start, to } = successors;
-  const chart = chartOf(host);
+  const chart = yield* chartOf(host);
   const small = chart.shapes.map(isSmall);
   const room = new Room(scheduler, chart);
   const open = scheduler.ready!.left.slice();
@@ -96,37 +102,44 @@ export function muster(host: RunHost, hands: number): Muster | undefined {
     ledger.intentions[atom] === EXECUTE &&
     room.admits(atom, mine);
   left.set(open);
-  for (let atom = scheduler.takeReady(); atom >= 0; atom = scheduler.takeReady()) {
-    if (qualifies(atom)) {
-      mine[atom] = 1;
-      found[total++] = atom;
-    } else {
-      others.push(atom);
+  /** How many of those that were found were ready, and taken. */
+  let ready = 0;
+  let isTaken = false;
+  try {
+    for (let atom = scheduler.takeReady(); atom >= 0; atom = scheduler.takeReady()) {
+      if (qualifies(atom)) {
+        mine[atom] = 1;
+        found[ready++] = atom;
+      } else {
+        others.push(atom);
+      }
+      if ((ready + others.length) % PIECE === 0) yield;
     }
-  }
-  for (const atom of others) scheduler.putBack(atom);
-  const ready = total;
-  const joints: number[] = [];
-  for (let at = 0; at < total; at++) {
-    for (let node: number | undefined = found[at]; node !== undefined; node = joints.pop()) {
-      for (let e = start[node]; e < start[node + 1]; e++) {
-        const next = to[e];
-        if (--open[next] > 0) continue;
-        if (next >= size) {
-          joints.push(next);
-        } else if (qualifies(next)) {
-          mine[next] = 1;
-          found[total++] = next;
-        } else {
-          left[next] = BARRED;
+    for (const atom of others.splice(0)) scheduler.putBack(atom);
+    total = ready;
+    const joints: number[] = [];
+    for (let at = 0; at < total; at++) {
+      if (at % PIECE === PIECE - 1) yield;
+      for (let node: number | undefined = found[at]; node !== undefined; node = joints.pop()) {
+        for (let e = start[node]; e < start[node + 1]; e++) {
+          const next = to[e];
+          if (--open[next] > 0) continue;
+          if (next >= size) {
+            joints.push(next);
+          } else if (qualifies(next)) {
+            mine[next] = 1;
+            found[total++] = next;
+          } else {
+            left[next] = BARRED;
+          }
         }
       }
     }
+    isTaken = total >= MANY || (total >= FEWEST && isLong(found.subarray(0, total), chart));
+  } finally {
+    if (!isTaken) for (const atom of [...others, ...found.subarray(0, ready)]) scheduler.putBack(atom);
   }
-  if (total < FEWEST || (total < MANY && !isLong(found.subarray(0, total), chart))) {
-    for (let at = 0; at < ready; at++) scheduler.putBack(found[at]);
-    return undefined;
-  }
+  if (!isTaken) return undefined;
   for (let at = ready; at < total; at++) scheduler.claim(found[at]);
   scheduler.held += total;
   const control = shared(Int32Array, CONTROL_WORDS);
@@ -234,16 +247,16 @@ function isPortable(value: unknown): boolean {
   return typeof value !== 'function' && typeof value !== 'symbol';
 }
 
-function chartOf(host: RunHost): Chart {
+function* chartOf(host: RunHost): Generator<undefined, Chart> {
   const { args } = host.scheduler.ledger.binding;
   const known = charts.get(args);
   if (known) return known;
-  const chart = makeChart(host);
+  const chart = yield* makeChart(host);
   charts.set(args, chart);
   return chart;
 }
 
-function makeChart({ scheduler, timeoutOf }: RunHost): Chart {
+function* makeChart({ scheduler, timeoutOf }: RunHost): Generator<undefined, Chart> {
   const { plan, ledger } = scheduler;
   const { atoms, size, picks, argStart, successors } = plan;
   const { binding } = ledger;
@@ -251,15 +264,21 @@ function makeChart({ scheduler, timeoutOf }: RunHost): Chart {
   const places = new Map<Shape, number>();
   const shapeOf = shared(Int32Array, size);
   const fit = new Uint8Array(size);
-  const names = new Array<string>(size);
+  const names: Buffer[] = [];
+  let lines = '';
   for (let atom = 0; atom < size; atom++) {
     const task = atoms[atom];
     const place = places.get(task.shape) ?? shapes.push(task.shape) - 1;
     if (place === shapes.length - 1) places.set(task.shape, place);
     shapeOf[atom] = place;
-    names[atom] = nameOf(plan, atom);
+    lines += atom === 0 ? nameOf(plan, atom) : `\n${nameOf(plan, atom)}`;
     const plain = task.travels && task.priority === 0 && task.provision.keys === undefined;
     fit[atom] = Number(plain && timeoutOf(task) === Infinity);
+    if (atom % PIECE === PIECE - 1 || atom === size - 1) {
+      names.push(Buffer.from(lines));
+      lines = '';
+      yield;
+    }
   }
   const inputs = size + picks.length;
   const first = inputs + binding.inputs.length;
@@ -267,6 +286,7 @@ function makeChart({ scheduler, timeoutOf }: RunHost): Chart {
   const numbers = new Map<unknown, number>();
   const slots = shared(Int32Array, binding.args.length);
   for (let atom = 0; atom < size; atom++) {
+    if (atom % PIECE === PIECE - 1) yield;
     const { constants: own } = atoms[atom].mapping;
     for (let at = argStart[atom], i = 0; at < argStart[atom + 1]; at++, i++) {
       const source = binding.args[at];
@@ -288,7 +308,7 @@ function makeChart({ scheduler, timeoutOf }: RunHost): Chart {
       shapes: shapeOf,
       argStart: sharedCopy(argStart),
       args: slots,
-      names: sharedNames(names),
+      names: joined(names),
     },
     shapes,
     fit,
@@ -297,11 +317,17 @@ function makeChart({ scheduler, timeoutOf }: RunHost): Chart {
   };
 }
 
-function sharedNames(names: readonly string[]): Uint8Array {
-  const bytes = Buffer.from(names.join('\n'));
-  const memory = shared(Uint8Array, bytes.length);
-  memory.set(bytes);
-  return memory;
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = shared(
+    Uint8Array,
+    parts.reduce((length, part) => length + part.length, 0),
+  );
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 function sharedCopy(array: Int32Array): Int32Array {

@@ -23,7 +23,7 @@ import { deathOf, lostWith, takenDown } from './deaths.js';
 import { InlineRunner } from './inline.js';
 import type { Flight, Lane } from './lane.js';
 import { aborted, timedOut } from './local.js';
-import { allowsCrew, isSmall, muster, noteResult } from './muster.js';
+import { allowsCrew, isSmall, type Muster, muster, noteResult } from './muster.js';
 import { learn, Packer } from './packets.js';
 import type { PoolClient, ThreadPool } from './pool.js';
 import { type Loss, Residents } from './residents.js';
@@ -36,6 +36,8 @@ const ATTEMPTS = 3;
 const BETWEEN_CREWS = 256;
 /** How long packets that are thought to be short are waited for, so that what comes after them is for the crew too, in ms. */
 const PATIENCE = 10;
+/** So long a crew is mustered in one piece, in ms. */
+const SLICE = 4;
 /** So many atoms that run here are recorded as begun at once. */
 const MOST_ADMITTED = 256;
 
@@ -62,6 +64,8 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   #steps = Infinity;
   /** The threads that schedule themselves. */
   #crew: Crew | undefined;
+  /** What they are to run is being looked for. */
+  #mustering: Generator<undefined, Muster | undefined> | undefined;
   /** When so many atoms have ended, a crew may be looked for. */
   #nextCrew = 0;
   /** When the packets under way have been waited for long enough. */
@@ -177,9 +181,11 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   fill(lane: Lane): boolean {
     if (this.#steps <= 0) return false;
     if (!this.waiting) return this.#crew?.join(lane) === true;
+    if (this.#mustering) return false;
     if (!this.#crew && !this.#stepped && this.#mayMuster()) {
       if (this.#awaitsPackets()) return false;
       this.#muster();
+      if (this.#mustering) return false;
       if (!this.waiting) return this.fill(lane);
     }
     const scheduler = this.#scheduler;
@@ -292,6 +298,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   broken(error: Error): void {
     this.#broken = error;
+    this.#giveUpMustering();
     this.#crew?.stop();
     this.#host.settled();
   }
@@ -329,7 +336,42 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     const scheduler = this.#scheduler;
     this.#waitUntil = 0;
     this.#nextCrew = scheduler.ended + Math.max(BETWEEN_CREWS, (scheduler.plan.size - scheduler.ended) >> 3);
-    const found = muster(this.#host, this.#pool.size);
+    scheduler.held++; // until it is known what the crew takes
+    this.#mustering = muster(this.#host, this.#pool.size);
+    this.#goOnMustering();
+  }
+
+  /** Of a large flow that takes its time, and the event loop turns between. */
+  #goOnMustering(): void {
+    const mustering = this.#mustering!;
+    const until = performance.now() + SLICE;
+    for (;;) {
+      const step = mustering.next();
+      if (step.done) {
+        this.#form(step.value);
+        return;
+      }
+      if (performance.now() < until) continue;
+      setImmediate(() => {
+        if (this.#mustering !== mustering) return;
+        this.#goOnMustering();
+        this.#host.settled();
+      });
+      return;
+    }
+  }
+
+  /** There is to be no crew now. */
+  #giveUpMustering(): void {
+    if (!this.#mustering) return;
+    this.#mustering.return(undefined);
+    this.#form(undefined);
+  }
+
+  #form(found: Muster | undefined): void {
+    const scheduler = this.#scheduler;
+    scheduler.held--;
+    this.#mustering = undefined;
     if (!found) return;
     this.#crew = new Crew(this.#host, this.run, found, {
       advanced: () => this.#host.settled(),
@@ -426,6 +468,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   /** Some tasks are not to start now: takes back the packets of such that wait, and lets of the others only end what runs. */
   #withdraw(): void {
+    this.#giveUpMustering();
     this.#residents.withdraw();
     for (const flight of this.#flights) {
       const { atoms } = flight.draft;

@@ -4,7 +4,7 @@
  * This is the hot path. One at a time, the order was computed with the plan, so that "ready" is the next one in it and leaving
  * costs nothing. Otherwise `left[node]` counts what a node still waits for, and ready atoms are in a set of ranks.
  */
-import { type Plan, type Range, RankSet, type Ranks, ranks, serialRanks } from '../plan/index.js';
+import { kindsOf, type Plan, type Range, RankSet, type Ranks, ranks, serialRanks } from '../plan/index.js';
 import { EXECUTE, type Ledger } from './ledger.js';
 import { IGNORE, PENDING, SUCCESS, TO_RUN } from './states.js';
 
@@ -176,8 +176,9 @@ export class ReadySet implements Frontier {
 
   /** Whether all atoms are the same task, are ready, and wait for nobody's decision. */
   #isFreshRow(): boolean {
-    const { range, successors, size } = this.#plan;
-    if (range === undefined || successors.to.length > 0 || this.#decide !== undefined) return false;
+    const { range, successors, size, nodes } = this.#plan;
+    if (successors.to.length > 0 || nodes > size || this.#decide !== undefined) return false;
+    if (range === undefined && !(this.#concurrent && kindsOf(this.#plan).samples.length === 1)) return false;
     const { states, intentions } = this.#ledger;
     for (let atom = 0; atom < size; atom++) {
       if (states[atom] !== PENDING || intentions[atom] !== EXECUTE || this.#taken[atom] !== 0) return false;
