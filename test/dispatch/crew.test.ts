@@ -5,7 +5,7 @@
 import { createPool, type Engine, graph, linear, load, type Pool, run, unordered } from 'millrace';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { increment, member, sum } from '../fixtures/dispatch/packets.js';
+import { counts, increment, member, sum } from '../fixtures/dispatch/packets.js';
 import { errorOf, useAll } from './settle.js';
 
 let pair: Pool;
@@ -175,6 +175,31 @@ test('a run that is suspended goes on where it was', async () => {
   assert.is(engine.state, 'SUCCESS');
   assert.is(new Set(seen).size, 2000);
   if (results) assert.equal(results, await run(graph('flow', ...layers(400, 5)), { seed: 3 }, { engine: 'serial' }));
+});
+
+test('a large run can be stopped at any time, also before its threads know their tasks', async () => {
+  await lesson();
+  const size = 300_000;
+  const tasks = numbered(size).map((i) => counts.with({ name: `counts-${i}` }));
+  const flow = unordered('flow', tasks);
+  for (let i = 0; i < 3; i++) await run(unordered('lesson', tasks.slice(0, 1_000)), {}, { pool: pair });
+  for (const after of numbered(10)) {
+    const options = { pool: pair, outputs: ['order'] } as object;
+    const engine: Engine<any> = load(flow, options);
+    const running = engine.run();
+    setTimeout(() => engine.state === 'RUNNING' && engine.suspend(), 2 * after);
+    await running;
+    while (engine.state === 'SUSPENDED') await engine.run();
+    assert.equal([...statesOf(engine)], [['SUCCESS', size]]);
+    const aborter = new AbortController();
+    setTimeout(() => aborter.abort(), 2 * after);
+    const stopped: Engine<any> = load(flow, { ...options, signal: aborter.signal });
+    const isThrough = await stopped.run().then(
+      () => true,
+      () => false,
+    );
+    assert.is(stopped.state, isThrough ? 'SUCCESS' : 'REVERTED');
+  }
 });
 
 test('several runs share the threads', async () => {
