@@ -4,7 +4,7 @@
  */
 import type { Shape } from '../atoms/index.js';
 import { EXECUTE, type Ledger, PENDING, type RunHost, type Scheduler, SUCCESS } from '../engine/index.js';
-import { CONSTANT, INPUT, nameOf } from '../plan/index.js';
+import { CONSTANT, INPUT, linesOf } from '../plan/index.js';
 import { BARRED, CONTROL_WORDS, type CrewPlan, type CrewWork, fitsSlot, Slots, TAIL } from '../wire/index.js';
 
 /**
@@ -265,20 +265,18 @@ function* makeChart({ scheduler, timeoutOf }: RunHost): Generator<undefined, Cha
   const shapeOf = shared(Int32Array, size);
   const fit = new Uint8Array(size);
   const names: Buffer[] = [];
-  let lines = '';
   for (let atom = 0; atom < size; atom++) {
     const task = atoms[atom];
     const place = places.get(task.shape) ?? shapes.push(task.shape) - 1;
     if (place === shapes.length - 1) places.set(task.shape, place);
     shapeOf[atom] = place;
-    lines += atom === 0 ? nameOf(plan, atom) : `\n${nameOf(plan, atom)}`;
     const plain = task.travels && task.priority === 0 && task.provision.keys === undefined;
     fit[atom] = Number(plain && timeoutOf(task) === Infinity);
-    if (atom % PIECE === PIECE - 1 || atom === size - 1) {
-      names.push(Buffer.from(lines));
-      lines = '';
-      yield;
-    }
+    if (atom % PIECE === PIECE - 1) yield;
+  }
+  for (let atom = 0; atom < size; atom += PIECE) {
+    names.push(Buffer.from(`${linesOf(plan, atom, Math.min(size, atom + PIECE))}\n`));
+    yield;
   }
   const inputs = size + picks.length;
   const first = inputs + binding.inputs.length;

@@ -18,12 +18,12 @@ import {
 } from '../wire/index.js';
 import { Budget } from './budget.js';
 import { callService, LONGEST_DELAY } from './context.js';
-import { Crew } from './crew.js';
+import { Crews } from './crews.js';
 import { deathOf, lostWith, takenDown } from './deaths.js';
 import { InlineRunner } from './inline.js';
 import type { Flight, Lane } from './lane.js';
 import { aborted, timedOut } from './local.js';
-import { allowsCrew, isSmall, type Muster, muster, noteResult } from './muster.js';
+import { noteResult } from './muster.js';
 import { learn, Packer } from './packets.js';
 import type { PoolClient, ThreadPool } from './pool.js';
 import { type Loss, Residents } from './residents.js';
@@ -32,12 +32,6 @@ import { type Loss, Residents } from './residents.js';
 const LOADING = 10_000;
 /** So many threads may die of a packet before it starts, as of one that is too large for their memory. */
 const ATTEMPTS = 3;
-/** After a crew, or when too little was there for one, so many tasks must have ended before the next is looked for. */
-const BETWEEN_CREWS = 256;
-/** How long packets that are thought to be short are waited for, so that what comes after them is for the crew too, in ms. */
-const PATIENCE = 10;
-/** So long a crew is mustered in one piece, in ms. */
-const SLICE = 4;
 /** So many atoms that run here are recorded as begun at once. */
 const MOST_ADMITTED = 256;
 
@@ -63,13 +57,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   /** How many packets may be sent before the next step. */
   #steps = Infinity;
   /** The threads that schedule themselves. */
-  #crew: Crew | undefined;
-  /** What they are to run is being looked for. */
-  #mustering: Generator<undefined, Muster | undefined> | undefined;
-  /** When so many atoms have ended, a crew may be looked for. */
-  #nextCrew = 0;
-  /** When the packets under way have been waited for long enough. */
-  #waitUntil = 0;
+  readonly #crews: Crews;
   /** No threads can be had. */
   #broken: Error | undefined;
 
@@ -80,6 +68,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     this.#pool = pool;
     this.#here = new InlineRunner(host);
     this.#residents = new Residents(host.scheduler, this.run);
+    this.#crews = new Crews(host, this.run, pool, this.#residents);
     this.#packer = new Packer(host, this.run, this.#residents);
     pool.attach(this);
   }
@@ -101,7 +90,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
     // A step is one atom: when it is over nothing else is about to begin.
     if (journal && !(stepped && started)) this.#admit(journal, stepped ? 1 : MOST_ADMITTED);
     if (!stepped) this.#pool.offer();
-    if (this.#crew) this.#lookAfter(this.#crew);
+    this.#crews.lookAfter(this.waiting);
     journal?.soon();
   }
 
@@ -160,7 +149,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   abort(reason: unknown): void {
     this.#here.abort(reason);
-    this.#crew?.abort(reason);
+    this.#crews.abort(reason);
     for (const flight of this.#flights) {
       if (!this.recall(flight)) this.#stop(flight, aborted(this.#runningName(flight), reason), reason);
     }
@@ -175,19 +164,14 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
   }
 
   get flying(): boolean {
-    return this.#flights.size > 0 || this.#crew?.flying === true;
+    return this.#flights.size > 0 || this.#crews.flying;
   }
 
   fill(lane: Lane): boolean {
     if (this.#steps <= 0) return false;
-    if (!this.waiting) return this.#crew?.join(lane) === true;
-    if (this.#mustering) return false;
-    if (!this.#crew && !this.#stepped && this.#mayMuster()) {
-      if (this.#awaitsPackets()) return false;
-      this.#muster();
-      if (this.#mustering) return false;
-      if (!this.waiting) return this.fill(lane);
-    }
+    if (!this.waiting) return this.#crews.join(lane);
+    if (!this.#stepped && this.#crews.claims(this.#flights)) return false;
+    if (!this.waiting) return this.#crews.join(lane); // one has taken it all
     const scheduler = this.#scheduler;
     const reverted = scheduler.takeRevert();
     const atoms =
@@ -298,95 +282,13 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   broken(error: Error): void {
     this.#broken = error;
-    this.#giveUpMustering();
-    this.#crew?.stop();
+    this.#crews.stop();
     this.#host.settled();
   }
 
   /** A service sees the `AsyncLocalStorage` of the run's caller, wherever its own caller runs. */
   call(task: string, service: string, args: unknown[]): Promise<unknown> {
     return this.#caller.runInAsyncScope(() => callService(this.#host.services, task, service, args));
-  }
-
-  /** Whether a crew may be looked for, as far as that can be told at once: what is next is for one. */
-  #mayMuster(): boolean {
-    const scheduler = this.#scheduler;
-    if (scheduler.ended < this.#nextCrew || scheduler.recalling || !allowsCrew(this.#host) || this.#pool.crowded)
-      return false;
-    const atom = scheduler.takeReady();
-    if (atom < 0) return false;
-    scheduler.putBack(atom);
-    // Threads that schedule themselves have none of what stays on one of them.
-    return isSmall(scheduler.plan.atoms[atom].shape) && this.#residents.comeHome();
-  }
-
-  /** What comes after a packet that is under way could not join: short ones are waited for. */
-  #awaitsPackets(): boolean {
-    if (this.#flights.size === 0) return false;
-    for (const { draft } of this.#flights) if (!(draft.expected <= PATIENCE)) return false;
-    const now = performance.now();
-    if (this.#waitUntil === 0) {
-      this.#waitUntil = now + PATIENCE;
-      setTimeout(() => this.#host.settled(), PATIENCE + 1);
-    }
-    return now < this.#waitUntil;
-  }
-
-  #muster(): void {
-    const scheduler = this.#scheduler;
-    this.#waitUntil = 0;
-    this.#nextCrew = scheduler.ended + Math.max(BETWEEN_CREWS, (scheduler.plan.size - scheduler.ended) >> 3);
-    scheduler.held++; // until it is known what the crew takes
-    this.#mustering = muster(this.#host, this.#pool.size);
-    this.#goOnMustering();
-  }
-
-  /** Of a large flow that takes its time, and the event loop turns between. */
-  #goOnMustering(): void {
-    const mustering = this.#mustering!;
-    const until = performance.now() + SLICE;
-    for (;;) {
-      const step = mustering.next();
-      if (step.done) {
-        this.#form(step.value);
-        return;
-      }
-      if (performance.now() < until) continue;
-      setImmediate(() => {
-        if (this.#mustering !== mustering) return;
-        this.#goOnMustering();
-        this.#host.settled();
-      });
-      return;
-    }
-  }
-
-  /** There is to be no crew now. */
-  #giveUpMustering(): void {
-    if (!this.#mustering) return;
-    this.#mustering.return(undefined);
-    this.#form(undefined);
-  }
-
-  #form(found: Muster | undefined): void {
-    const scheduler = this.#scheduler;
-    scheduler.held--;
-    this.#mustering = undefined;
-    if (!found) return;
-    this.#crew = new Crew(this.#host, this.run, found, {
-      advanced: () => this.#host.settled(),
-      ended: (well) => {
-        this.#crew = undefined;
-        this.#nextCrew = well ? scheduler.ended + BETWEEN_CREWS : Infinity;
-        queueMicrotask(() => this.#host.settled());
-      },
-    });
-  }
-
-  /** Other tasks, and other runs, need threads too. */
-  #lookAfter(crew: Crew): void {
-    if (this.#scheduler.recalling || this.#pool.crowded) crew.stop();
-    else if (this.waiting) crew.release();
   }
 
   #done(flight: Flight, { from, results, failures, costs, stayed, last }: Done): void {
@@ -414,7 +316,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       this.#residents.add(atom, lane, stayed[i + 1]);
       plan.atoms[atom].shape.cost.bulky = true;
     }
-    if (this.#crew) this.#residents.comeHome();
+    if (this.#crews.some) this.#residents.comeHome();
   }
 
   #end(flight: Flight, from: number, results: Row, failures: Done['failures']): void {
@@ -468,7 +370,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
 
   /** Some tasks are not to start now: takes back the packets of such that wait, and lets of the others only end what runs. */
   #withdraw(): void {
-    this.#giveUpMustering();
+    this.#crews.giveUp();
     this.#residents.withdraw();
     for (const flight of this.#flights) {
       const { atoms } = flight.draft;
@@ -547,7 +449,7 @@ export class ParallelDispatcher implements Dispatcher, PoolClient {
       return;
     }
     try {
-      const draft = this.#packer.draft(atoms, lane, this.#stepped || this.#crew !== undefined);
+      const draft = this.#packer.draft(atoms, lane, this.#stepped || this.#crews.some);
       this.#flights.add(lane.send(draft, this));
       const { ledger } = this.#scheduler;
       for (const atom of draft.moves?.keys() ?? []) ledger.handOver(atom);

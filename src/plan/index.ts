@@ -2,7 +2,7 @@ export { compile } from './compile.js';
 export type { Edges } from './edges.js';
 export { IntHeap } from './heap.js';
 export { type Kinds, kindsOf } from './kinds.js';
-export { elementOf, type Named, named, nameOf, namesOf, numberOf } from './names.js';
+export { elementOf, linesOf, type Named, named, nameOf, namesOf, numberOf } from './names.js';
 export { predecessors, type Ranks, ranks, serialRanks } from './order.js';
 export { traverse } from './outline.js';
 export { CONSTANT, type DecidedLink, type Decisions, INPUT, type Plan, type Range, type Scope } from './plan.js';

@@ -20,10 +20,15 @@ const lines = new WeakMap<Plan, string>();
 export function namesOf(plan: Plan): string {
   let all = lines.get(plan);
   if (all === undefined) {
-    all = plan.atoms.map((_, atom) => nameOf(plan, atom)).join('\n');
+    all = linesOf(plan, 0, plan.size);
     lines.set(plan, all);
   }
   return all;
+}
+
+/** The names of atoms, from one to before another, a line each. */
+export function linesOf(plan: Plan, from: number, to: number): string {
+  return Array.from({ length: to - from }, (_, i) => nameOf(plan, from + i)).join('\n');
 }
 
 /** Something that has a name. */
